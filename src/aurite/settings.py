@@ -216,7 +216,7 @@ def _read_all(texts: Mapping[str, str], sources: Mapping[str, str]) -> tuple[tup
         text = texts[variable.name] if is_set else variable.default
         source = sources.get(variable.name, "not set" if text is None else "default")
         try:
-            values[variable.field] = None if text is None else variable.read(text)
+            values[variable.attribute] = None if text is None else variable.read(text)
         except ValueError:
             wrong.append(f"{variable.name} ({source}) is {_shortened(text)}; allowed: {variable.allowed}")
         entries.append(Setting(variable.name, MASK if is_set and variable.secret else text, source, variable))
@@ -234,9 +234,9 @@ def _typed(values: dict[str, Any], root: Path) -> dict[str, Any]:
     """The values as ``Settings`` holds them: paths from the root, secrets wrapped."""
     typed = dict(values)
     for variable in VARIABLES:
-        value = values[variable.field]
+        value = values[variable.attribute]
         if variable.secret and value is not None:
-            typed[variable.field] = Secret(value)
+            typed[variable.attribute] = Secret(value)
     typed["db_path"] = _from_root(values["db_path"], root)
     typed["db_password_file"] = values["db_password_file"] and _from_root(values["db_password_file"], root)
     certificate = cast("str | None", values["db_sslrootcert"])

@@ -20,7 +20,7 @@ class Variable:
     """One variable: how its text is read, what holds without it, and how people are told about it."""
 
     name: str
-    field: str
+    attribute: str
     """The attribute of ``Settings`` that holds its value."""
     section: str
     description: str
