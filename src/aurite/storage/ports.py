@@ -89,8 +89,8 @@ class SessionStore(Protocol):
     @property
     def location(self) -> str: ...
 
-    def start_run(self, session: NewSession, run: NewRun) -> Session:
-        """The session, made now where it is not there, with a new run in status ``running``.
+    def start_run(self, session: NewSession, run: NewRun, messages: Sequence[NewMessage] = ()) -> Session:
+        """The session, made now where it is not there, with a new run in status ``running`` and its first messages, all together.
 
         Raises:
             SessionExistsError: the id is taken by another agent or workflow.

@@ -1,0 +1,67 @@
+"""What the two SQL stores need of a database: the one seam between them and SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+def now() -> int:
+    """Microseconds since 1970-01-01 UTC."""
+    return time.time_ns() // 1000
+
+
+class Transaction(Protocol):
+    """Statements that see one state of the database and, where they write, are committed together."""
+
+    def rows(self, statement: str, *values: object) -> list[Row]:
+        """All rows of a statement."""
+        ...
+
+    def row(self, statement: str, *values: object) -> Row | None:
+        """The only row of a statement, or None."""
+        ...
+
+    def run(self, statement: str, *values: object) -> None:
+        """Carry out a statement that returns nothing."""
+        ...
+
+    def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Carry out a statement once for each row of values."""
+        ...
+
+
+class Engine(Protocol):
+    """A database of Aurite: opened, with its schema as this version of the code wants it."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``: which texts of the named statements to use."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Where it is, for people; never a secret."""
+        ...
+
+    def config_version(self) -> int:
+        """The counter of component changes, read from the database now."""
+        ...
+
+    def now(self) -> int:
+        """The clock that stamps writes, microseconds since 1970 UTC."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Transaction]:
+        """Reads that all see the same state; no writer waits for them."""
+        ...
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Reads and writes, committed at the end of the block, rolled back where it raises. Waits its turn among writers."""
+        ...
+
+    def close(self) -> None: ...

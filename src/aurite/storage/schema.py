@@ -1,0 +1,139 @@
+"""Which schema a database has, and the numbered steps to the one that this version of the code wants.
+
+A step and its record share one transaction, so a killed upgrade leaves the schema and the data as before. Upgrades run under the
+write lock, and look again once they hold it: of eight processes that start at once, one does the work.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+
+from aurite.errors import NotAuriteDatabaseError, SchemaOutdatedError, SchemaTooNewError
+from aurite.storage.engine import Row
+
+if TYPE_CHECKING:
+    from aurite.storage.sqlite import SqliteDatabase
+
+APPLICATION_ID = 0x41757274
+""" "Aurt" in the file's header, for ``file`` and for telling other programs' databases."""
+
+EMPTY = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    version: int
+    name: str
+    script: str
+
+
+def migrations(dialect: str) -> list[Migration]:
+    """The steps of an engine, in order: ``0001_initial.sql`` is version 1, ``initial``."""
+    found = []
+    for file in sorted((Path(__file__).parent / "migrations" / dialect).glob("*.sql")):
+        match = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
+        if match:
+            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return found
+
+
+CURRENT = {"sqlite": 1}
+"""The schema version of this code, per engine; a test holds it to the files."""
+
+
+def prepare_sqlite(database: SqliteDatabase) -> None:
+    """Bring the schema of a database to this version's: create it where it is empty, upgrade it after a backup where it is older.
+
+    Raises:
+        SchemaTooNewError: a newer Aurite wrote it.
+        SchemaOutdatedError: it is a database of Aurite 0.4, which is never converted unasked.
+        NotAuriteDatabaseError: it belongs to another program.
+    """
+    with database.snapshot() as view:
+        version = _version(view.rows, database.location)
+    if version == CURRENT["sqlite"]:
+        return
+    with database.alone() as connection:
+        version = _version(lambda statement: connection.execute(statement).fetchall(), database.location)
+        if EMPTY < version < CURRENT["sqlite"]:
+            _back_up(connection, database.path, version)
+        for migration in migrations("sqlite"):
+            if migration.version > version:
+                _apply(connection, migration, database.now())
+
+
+def _version(rows: Callable[[str], list[Row]], location: str) -> int:
+    tables = {name for (name,) in rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "schema_migrations" in tables and "store_meta" in tables:
+        version: int = rows("SELECT max(version) FROM schema_migrations")[0][0]
+        if version > CURRENT["sqlite"]:
+            raise SchemaTooNewError(
+                f"the database {location} has schema {version}, newer than this version of Aurite, which knows {CURRENT['sqlite']}",
+                next_step="Install the newer version: pip install --upgrade aurite",
+            )
+        return version
+    if "components" in tables and _has_column(rows, "components", "component_type"):
+        raise SchemaOutdatedError(
+            f"the database {location} was written by Aurite 0.4 and is not converted unasked",
+            next_step="Convert it with aurite db upgrade (in place), or copy it into a new one with aurite migrate",
+        )
+    if tables:
+        shown = ", ".join(sorted(tables)[:3])
+        raise NotAuriteDatabaseError(
+            f"the database {location} belongs to another program (its tables: {shown})", next_step="Check AURITE_DB_PATH"
+        )
+    return EMPTY
+
+
+def _has_column(rows: Callable[[str], list[Row]], table: str, column: str) -> bool:
+    return any(name == column for (name,) in rows(f"SELECT name FROM pragma_table_info('{table}')"))
+
+
+def _apply(connection: apsw.Connection, migration: Migration, instant: int) -> None:
+    with connection:
+        if migration.version == 1:
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.execute(
+                "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+            ).fetchall()
+        for statement in split(migration.script):
+            connection.execute(statement).fetchall()
+        if migration.version == 1:
+            connection.execute(
+                "INSERT INTO store_meta (id, store_id, created_at) VALUES (1, ?, ?)", (str(uuid.uuid4()), instant)
+            ).fetchall()
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, applied_at) VALUES (?, ?, ?)",
+            (migration.version, migration.name, instant),
+        ).fetchall()
+
+
+def split(script: str) -> Iterator[str]:
+    """The statements of a script one by one; a trigger with its inner statements is one."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if line.rstrip().endswith(";") and apsw.complete(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+def _back_up(connection: apsw.Connection, path: Path, version: int) -> Path:
+    """A copy of the database beside it, made before an upgrade and kept."""
+    target = path.with_name(f"{path.name}.schema-{version}.bak")
+    partial = target.with_name(target.name + ".partial")
+    partial.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(partial),)).fetchall()
+    partial.chmod(0o600)
+    shutil.move(partial, target)
+    return target

@@ -1,0 +1,196 @@
+"""Sessions in SQL: one store for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec.structs import replace
+
+from aurite.model.names import check_name
+from aurite.model.records import (
+    Cursor,
+    DeletedSessions,
+    Message,
+    NewMessage,
+    NewRun,
+    NewSession,
+    Page,
+    Run,
+    RunEnd,
+    Session,
+    SessionFilter,
+)
+from aurite.storage.engine import Engine, Transaction
+from aurite.storage.session_listing import listing, total
+from aurite.storage.session_rules import check_message, check_new_session, require_same_owner, session_not_found, the_only
+from aurite.storage.statements import statements
+
+NO_LIMIT = 2**62
+_PAGE = 500
+
+
+class SqlSessionStore:
+    """The sessions of a database; see ``SessionStore`` for what each method promises."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sql = statements("sessions", engine.dialect)
+
+    @property
+    def location(self) -> str:
+        return self._engine.location
+
+    def start_run(self, session: NewSession, run: NewRun, messages: Sequence[NewMessage] = ()) -> Session:
+        check_new_session(session, run)
+        for message in messages:
+            check_message(message)
+        with self._engine.transaction() as work:
+            instant = self._engine.now()
+            found = self._session(work, session.session_id)
+            if found is None:
+                base = session.base_session_id or session.session_id
+                identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
+                work.run(self._sql["insert"], *identity, len(messages), instant)
+            else:
+                require_same_owner(found, session)
+                work.run(self._sql["restart"], session.session_id, instant)
+            work.run(self._sql["insert_run"], run.run_id, session.session_id, instant, run.owner)
+            if found is not None and messages:
+                work.row(self._sql["count_in"], session.session_id, len(messages))
+            self._insert(work, session.session_id, messages, first=found.message_count + 1 if found else 1)
+            return self._known(work, session.session_id)
+
+    def append(self, session_id: str, messages: Sequence[NewMessage]) -> int:
+        for message in messages:
+            check_message(message)
+        with self._engine.transaction() as work:
+            counted = work.row(self._sql["count_in"], session_id, len(messages))
+            if counted is None:
+                raise session_not_found(session_id)
+            last: int = counted[0]
+            self._insert(work, session_id, messages, first=last - len(messages) + 1)
+        return last
+
+    def end_run(self, session_id: str, run_id: str, end: RunEnd) -> None:
+        with self._engine.transaction() as work:
+            instant = self._engine.now()
+            if not work.row(self._sql["end_run"], run_id, session_id, end.status, instant, end.error, end.result, end.usage):
+                raise session_not_found(session_id, run_id)
+            work.run(self._sql["end_session"], session_id, end.status, instant)
+
+    def get(self, session_id: str) -> Session | None:
+        with self._engine.snapshot() as view:
+            return self._session(view, session_id)
+
+    def find(self, reference: str) -> Session:
+        with self._engine.snapshot() as view:
+            exact = self._session(view, reference)
+            if exact is not None:
+                return exact
+            fitting = [
+                session_id
+                for (session_id,) in view.rows(self._sql["candidates"], f"agent-{reference}", f"workflow-{reference}", reference)
+            ]
+            return self._known(view, the_only(reference, fitting))
+
+    def messages(self, session_id: str, *, after: int = 0, limit: int | None = None) -> list[Message]:
+        with self._engine.snapshot() as view:
+            rows = view.rows(self._sql["messages"], session_id, after, NO_LIMIT if limit is None else limit)
+        return [Message(*row) for row in rows]
+
+    def last_messages(self, session_id: str, count: int) -> list[Message]:
+        with self._engine.snapshot() as view:
+            rows = view.rows(self._sql["last_messages"], session_id, count)
+        return [Message(*row) for row in reversed(rows)]
+
+    def runs(self, session_id: str) -> list[Run]:
+        with self._engine.snapshot() as view:
+            return [Run(*row) for row in view.rows(self._sql["runs"], session_id)]
+
+    def list(
+        self,
+        filter: SessionFilter,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        order: Literal["created", "active"] = "created",
+    ) -> Page:
+        statement, values = listing(filter, limit=limit + 1, after=after, order=order, dialect=self._engine.dialect)
+        with self._engine.snapshot() as view:
+            sessions = [self._with_tags(view, Session(*row)) for row in view.rows(statement, *values)]
+        if len(sessions) <= limit:
+            return Page(sessions=sessions, next=None)
+        last = sessions[limit - 1]
+        instant = last.created_at if order == "created" else last.active_at
+        return Page(sessions=sessions[:limit], next=Cursor(instant=instant, session_id=last.session_id))
+
+    def count(self, filter: SessionFilter) -> int:
+        statement, values = total(filter, dialect=self._engine.dialect)
+        with self._engine.snapshot() as view:
+            row = view.row(statement, *values)
+        return row[0] if row else 0
+
+    def iterate(self, filter: SessionFilter) -> Iterator[Session]:
+        page = self.list(filter, limit=_PAGE)
+        yield from page.sessions
+        while page.next is not None:
+            page = self.list(filter, limit=_PAGE, after=page.next)
+            yield from page.sessions
+
+    def delete(self, session_ids: Sequence[str], *, dry_run: bool = False) -> DeletedSessions:
+        with self._engine.snapshot() if dry_run else self._engine.transaction() as work:
+            found: dict[str, int] = {}
+            for session_id in session_ids:
+                family = work.rows(self._sql["family"], session_id)
+                if not family:
+                    raise session_not_found(session_id)
+                found.update(family)
+            if not dry_run:
+                work.run_many(self._sql["delete"], [(session_id,) for session_id in found])
+        return DeletedSessions(session_ids=tuple(sorted(found)), messages=sum(found.values()))
+
+    def set_title(self, session_id: str, title: str | None) -> None:
+        with self._engine.transaction() as work:
+            if not work.row(self._sql["set_title"], session_id, title):
+                raise session_not_found(session_id)
+
+    def tag(self, session_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Session:
+        for tag in (*add, *remove):
+            check_name(tag, "tag")
+        with self._engine.transaction() as work:
+            work.run_many(self._sql["remove_tag"], [(session_id, tag) for tag in remove])
+            work.run_many(self._sql["add_tag"], [(session_id, tag) for tag in add])
+            return self._known(work, session_id)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _insert(self, work: Transaction, session_id: str, messages: Sequence[NewMessage], *, first: int) -> None:
+        instant = self._engine.now()
+        for seq, message in enumerate(messages, first):
+            work.run(
+                self._sql["insert_message"],
+                session_id,
+                seq,
+                message.role,
+                message.document,
+                message.native,
+                message.provider,
+                message.run_id,
+                instant,
+            )
+
+    def _session(self, view: Transaction, session_id: str) -> Session | None:
+        row = view.row(self._sql["get"], session_id)
+        return None if row is None else self._with_tags(view, Session(*row))
+
+    def _known(self, view: Transaction, session_id: str) -> Session:
+        session = self._session(view, session_id)
+        if session is None:
+            raise session_not_found(session_id)
+        return session
+
+    def _with_tags(self, view: Transaction, session: Session) -> Session:
+        tags = view.rows(self._sql["tags"], session.session_id)
+        return session if not tags else replace(session, tags=tuple(tag for (tag,) in tags))

@@ -1,0 +1,221 @@
+"""A SQLite database file: connections, the write lock, errors, and the care of the file.
+
+Sources: https://www.sqlite.org/wal.html (one writer, readers never wait), https://www.sqlite.org/howtocorrupt.html 2.2 (closing any
+file descriptor of a database drops the locks that the process holds on it: this module never opens the file by itself once it
+is there).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from aurite.errors import StoreUnavailableError
+from aurite.model.records import Problem
+from aurite.storage.engine import Row, now
+from aurite.storage.sqlite_errors import translate
+from aurite.storage.write_lock import WriteLock
+
+BUSY_TIMEOUT = 5000
+"""Milliseconds to wait for a foreign program that holds the database; Aurite's own processes queue at the write lock."""
+
+_SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}
+
+_abandoned: list[apsw.Connection] = []
+"""Connections of a parent process, kept so that closing them here does not drop the parent's locks."""
+
+
+class _Transaction:
+    """Statements on one connection. Rows are always fetched to the end: a statement left half-way keeps COMMIT busy."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._execute = connection.execute
+        self._executemany = connection.executemany
+
+    def rows(self, statement: str, *values: Any) -> list[Row]:
+        return self._execute(statement, values).fetchall()
+
+    def row(self, statement: str, *values: Any) -> Row | None:
+        found = self._execute(statement, values).fetchall()
+        return found[0] if found else None
+
+    def run(self, statement: str, *values: Any) -> None:
+        self._execute(statement, values).fetchall()
+
+    def run_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        for _ in self._executemany(statement, rows):
+            pass
+
+
+class SqliteDatabase:
+    """One database file, for all threads of a process; created with the current schema where it is missing or empty.
+
+    Writers queue at ``<file>.wlock`` and then begin; readers see the last commit and wait for nobody. After a fork the child
+    opens connections of its own.
+
+    Args:
+        path: the database file; missing parent folders are created.
+        synchronous: FULL (a commit is on disk), EXTRA, NORMAL (the last commits may be lost at a power cut) or OFF.
+        clock: microseconds since 1970 UTC.
+
+    Raises:
+        StorageError: the file cannot be opened, belongs to something else, or has a schema that this version cannot use.
+    """
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL", clock: Callable[[], int] = now) -> None:
+        from aurite.storage.schema import prepare_sqlite
+
+        self.path = path.absolute()
+        self._file = str(self.path)
+        self.now = clock
+        self._synchronous = _SYNCHRONOUS[synchronous]
+        self._start()
+        try:
+            prepare_sqlite(self)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def location(self) -> str:
+        return str(self.path)
+
+    def config_version(self) -> int:
+        connection = self._lease()
+        try:
+            version: int = connection.execute("SELECT config_version FROM store_meta").get
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            self._idle.append(connection)
+        return version
+
+    @contextmanager
+    def snapshot(self) -> Iterator[_Transaction]:
+        connection = self._lease()
+        try:
+            connection.execute("BEGIN").fetchall()
+            try:
+                yield _Transaction(connection)
+            finally:
+                connection.execute("COMMIT").fetchall()
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            self._idle.append(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Transaction]:
+        connection = self._lease()
+        try:
+            with self._lock.held():
+                connection.execute("BEGIN IMMEDIATE").fetchall()
+                try:
+                    yield _Transaction(connection)
+                    connection.execute("COMMIT").fetchall()
+                except BaseException:
+                    if connection.in_transaction:
+                        with suppress(apsw.Error):
+                            connection.execute("ROLLBACK").fetchall()
+                    raise
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            self._idle.append(connection)
+
+    @contextmanager
+    def alone(self) -> Iterator[apsw.Connection]:
+        """A connection outside any transaction, while no other process of Aurite writes: for migrations and VACUUM."""
+        connection = self._lease()
+        try:
+            with self._lock.held():
+                yield connection
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            self._idle.append(connection)
+
+    def status(self) -> dict[str, object]:
+        """Path, versions, rows per table, sizes and file modes."""
+        from aurite.storage.sqlite_file import describe
+
+        return describe(self)
+
+    def check(self) -> list[Problem]:
+        """What is wrong with the database; empty where all is well."""
+        from aurite.storage.sqlite_file import examine
+
+        return examine(self)
+
+    def close(self) -> None:
+        """Close the idle connections; the last one folds the WAL into the file."""
+        self._closed = True
+        if self._process == os.getpid():
+            while self._idle:
+                with suppress(apsw.Error):
+                    self._idle.pop().close()
+        self._lock.close()
+
+    def _start(self) -> None:
+        self._closed = False
+        self._process = os.getpid()
+        self._inode = 0
+        self._idle: list[apsw.Connection] = []
+        self._lock = WriteLock(self.path.with_name(self.path.name + ".wlock"))
+
+    def _lease(self) -> apsw.Connection:
+        if self._closed:
+            raise StoreUnavailableError(f"the database {self.path} was closed")
+        if self._process != os.getpid():
+            _abandoned.extend(self._idle)
+            self._start()
+        try:
+            inode = os.stat(self._file).st_ino  # noqa: PTH116  Path.stat takes three times as long, on each read
+        except OSError:
+            inode = 0
+        if inode != self._inode:  # replaced by another file, by a restore for instance
+            while self._idle:
+                with suppress(apsw.Error, IndexError):
+                    self._idle.pop().close()
+        with suppress(IndexError):
+            return self._idle.pop()
+        return self._open()
+
+    def _open(self) -> apsw.Connection:
+        from aurite.storage.sqlite_file import create_if_missing
+
+        create_if_missing(self.path, self._lock)
+        try:
+            connection = apsw.Connection(self._file, flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.set_busy_timeout(BUSY_TIMEOUT)
+            self._set_pragmas(connection)
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        self._inode = self.path.stat().st_ino
+        return connection
+
+    def _set_pragmas(self, connection: apsw.Connection) -> None:
+        mode = connection.pragma("journal_mode")
+        if mode != "wal":
+            with self._lock.held():
+                mode = connection.pragma("journal_mode", "wal")
+        wanted = {
+            "synchronous": self._synchronous,  # what a returned commit means
+            "foreign_keys": 1,  # off unless asked, on every connection
+            "trusted_schema": 0,  # no function with side effects from a schema that somebody else edited
+        }
+        for name, value in wanted.items():
+            connection.pragma(name, value)
+        found = {name: connection.pragma(name) for name in wanted}
+        if mode != "wal" or found != wanted:
+            raise StoreUnavailableError(
+                f"the database {self.path} does not take the settings it needs: journal_mode {mode}, {found}",
+                next_step="Put it on a local disk; network file systems cannot share a WAL",
+            )

@@ -1,0 +1,74 @@
+-- name: get
+SELECT session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at
+FROM sessions WHERE session_id = $1;
+
+-- name: insert
+INSERT INTO sessions (session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at)
+VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $8);
+
+-- name: restart
+-- A new run in a session that is there already.
+UPDATE sessions SET status = 'running', active_at = $2 WHERE session_id = $1;
+
+-- name: insert_run
+INSERT INTO runs (run_id, session_id, status, started_at, owner) VALUES ($1, $2, 'running', $3, $4);
+
+-- name: end_run
+UPDATE runs SET status = $3, ended_at = $4, error = $5, result = $6, usage = $7
+WHERE run_id = $1 AND session_id = $2 RETURNING run_id;
+
+-- name: end_session
+UPDATE sessions SET status = $2, active_at = $3 WHERE session_id = $1;
+
+-- name: count_in
+-- Make room for $2 messages: the new count is the seq of the last one. Touches no indexed column.
+UPDATE sessions SET message_count = message_count + $2 WHERE session_id = $1 RETURNING message_count;
+
+-- name: insert_message
+INSERT INTO messages (session_id, seq, role, document, native, provider, run_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: messages
+SELECT session_id, seq, role, document, native, provider, run_id, created_at FROM messages
+WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3;
+
+-- name: last_messages
+SELECT session_id, seq, role, document, native, provider, run_id, created_at FROM messages
+WHERE session_id = $1 ORDER BY seq DESC LIMIT $2;
+
+-- name: runs
+SELECT run_id, session_id, status, started_at, ended_at, error, result, usage, owner FROM runs
+WHERE session_id = $1 ORDER BY started_at, run_id;
+
+-- name: tags
+SELECT tag FROM session_tags WHERE session_id = $1 ORDER BY tag;
+
+-- name: add_tag
+INSERT INTO session_tags (session_id, tag, created_at)
+SELECT session_id, $2, created_at FROM sessions WHERE session_id = $1
+ON CONFLICT DO NOTHING;
+
+-- name: remove_tag
+DELETE FROM session_tags WHERE session_id = $1 AND tag = $2;
+
+-- name: set_title
+UPDATE sessions SET title = $2 WHERE session_id = $1 RETURNING session_id;
+
+-- name: candidates
+-- Sessions that a reference may mean, apart from its exact id: a base id stands for the session that opened it.
+SELECT session_id FROM sessions WHERE session_id IN ($1, $2)
+UNION SELECT session_id FROM sessions WHERE base_session_id IN ($1, $2, $3) AND parent_session_id IS NULL
+ORDER BY 1;
+
+-- name: family
+-- A session with all that hangs below it: steps by their parent, and by the base id of a workflow.
+WITH RECURSIVE family (session_id) AS (
+  SELECT session_id FROM sessions WHERE session_id = $1
+  UNION
+  SELECT sessions.session_id FROM family JOIN sessions
+    ON sessions.parent_session_id = family.session_id OR sessions.base_session_id = family.session_id
+)
+SELECT family.session_id, sessions.message_count FROM family JOIN sessions ON sessions.session_id = family.session_id;
+
+-- name: delete
+DELETE FROM sessions WHERE session_id = $1;
