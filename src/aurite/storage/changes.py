@@ -9,7 +9,7 @@ from typing import TypeAlias
 from aurite.errors import ComponentExistsError, ComponentNotFoundError, InvalidValueError, RevisionConflictError
 from aurite.model.jsontext import MAX_DOCUMENT_BYTES
 from aurite.model.names import check_name
-from aurite.model.records import Change, Create, Delete, Key, Put, Update
+from aurite.model.records import Change, Create, Delete, Key, Put, Update, Written
 
 Found: TypeAlias = tuple[str, int] | None
 """Document and revision of a component as it is now; None where it is not there."""
@@ -27,6 +27,16 @@ class Plan:
     @property
     def touches_something(self) -> bool:
         return bool(self.created or self.updated or self.deleted)
+
+    def written(self, version: int) -> Written:
+        """The record of this plan, carried out."""
+        return Written(
+            version=version,
+            created=tuple((change.type, change.name) for change in self.created),
+            updated=tuple((change.type, change.name) for change in self.updated),
+            unchanged=tuple(self.unchanged),
+            deleted=tuple((change.type, change.name) for change in self.deleted),
+        )
 
 
 def plan(changes: Sequence[Change], current: Callable[[str, str], Found]) -> Plan:

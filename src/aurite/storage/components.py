@@ -65,13 +65,7 @@ class SqlComponentStore:
                 version = _only(work.row(self._sql["begin_change"], author.writer))
                 self._carry_out(work, found, version, author)
                 work.run(self._sql["end_change"])
-        return Written(
-            version=version,
-            created=tuple((change.type, change.name) for change in found.created),
-            updated=tuple((change.type, change.name) for change in found.updated),
-            unchanged=tuple(found.unchanged),
-            deleted=tuple((change.type, change.name) for change in found.deleted),
-        )
+        return found.written(version)
 
     def close(self) -> None:
         self._engine.close()

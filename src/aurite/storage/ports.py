@@ -151,8 +151,8 @@ class SessionStore(Protocol):
     ) -> Page:
         """One page of sessions, newest first; ties by id, by code point.
 
-        Pages in order ``created`` never repeat or skip a session; in order ``active`` they never repeat, and may miss one that moved
-        to the front meanwhile.
+        Pages in order ``created`` never repeat or skip a session; in order ``active`` they never repeat, and may miss one
+        that moved to the front meanwhile.
         """
         ...
 

@@ -26,25 +26,34 @@ def translate(error: apsw.Error, path: Path) -> AuriteError:
         return _cannot_open(path)
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError) or (isinstance(error, apsw.IOError) and not _writable(path)):
         return _read_only(path)
-    match error:
-        case apsw.FullError():
-            return StoreFullError(
-                f"no space left for the database {path}; nothing of this write was kept",
-                next_step="Free disk space, then run the command again",
-            )
-        case apsw.BusyError() | apsw.LockedError():
-            return StoreBusyError(
-                f"another program keeps the database {path} locked",
-                next_step="Close it or end its transaction (fuser shows who has the file open), then run the command again",
-            )
-        case apsw.NotADBError() | apsw.CorruptError():
-            return NotAuriteDatabaseError(
-                f"{path} is not a sound SQLite database",
-                next_step="Check AURITE_DB_PATH, or restore the file from a backup",
-            )
-        case apsw.ConstraintError():
-            return InvalidValueError(f"the database {path} refused a row ({_constraint(code)})")
+    if isinstance(error, apsw.ConstraintError):
+        return InvalidValueError(f"the database {path} refused a row ({_constraint(code)})")
+    for kinds, meaning, message, next_step in _MEANINGS:
+        if isinstance(error, kinds):
+            return meaning(message.format(path), next_step=next_step)
     return StorageError(f"the database {path} failed ({type(error).__name__}, code {code})")
+
+
+_MEANINGS: tuple[tuple[tuple[type[apsw.Error], ...], type[StorageError], str, str], ...] = (
+    (
+        (apsw.FullError,),
+        StoreFullError,
+        "no space left for the database {}; nothing of this write was kept",
+        "Free disk space, then run the command again",
+    ),
+    (
+        (apsw.BusyError, apsw.LockedError),
+        StoreBusyError,
+        "another program keeps the database {} locked",
+        "Close it or end its transaction (fuser shows who has the file open), then run the command again",
+    ),
+    (
+        (apsw.NotADBError, apsw.CorruptError),
+        NotAuriteDatabaseError,
+        "{} is not a sound SQLite database",
+        "Check AURITE_DB_PATH, or restore the file from a backup",
+    ),
+)
 
 
 def _read_only(path: Path) -> StoreReadOnlyError:

@@ -1,0 +1,212 @@
+"""Aurite itself: the one place that puts settings, stores, configuration and runtime together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aurite.config.manager import ConfigManager
+from aurite.config.workspace import Context, discover
+from aurite.errors import NotSupportedError
+from aurite.model.records import Author
+from aurite.settings import Settings
+from aurite.storage.ports import ComponentStore, SessionStore
+
+if TYPE_CHECKING:
+    from aurite.runtime.results import AgentRunResult
+    from aurite.runtime.runner import Runner
+    from aurite.storage.files import FileComponentStore
+    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.transfer.export import ExportReport
+
+
+class Registration:
+    """A registration that has been done; it may be awaited, as users of 0.4 do."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+class Aurite:
+    """Agents from configuration: its components, its sessions, and the means to run them.
+
+    Stores are opened when they are first used. Use it as an async context manager, or call :meth:`close`, so that MCP servers end
+    and files are given back::
+
+        async with Aurite() as aurite:
+            result = await aurite.run_agent("Weather Agent", "What is the weather in London?")
+
+    Args:
+        start_dir: where to look for the ``.aurite`` of the project, upwards; the current folder where None.
+        settings: instead of reading the environment and ``.env``.
+        writer: recorded as the origin of changes: ``python``, ``cli``, ``api``.
+        home: the folder whose ``.aurite`` comes last among the sources; the user's where None.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used.
+    """
+
+    def __init__(
+        self,
+        start_dir: Path | str | None = None,
+        *,
+        settings: Settings | None = None,
+        writer: str = "python",
+        home: Path | None = None,
+    ) -> None:
+        self.start_dir = Path(start_dir or Path.cwd()).absolute()
+        self.settings = settings or Settings.from_env(self.start_dir)
+        self.author = Author(writer, self.settings.user)
+        self._home = home
+        self._closing: list[Callable[[], None]] = []
+
+    # What it is made of.
+
+    @cached_property
+    def context(self) -> Context:
+        """The project and workspace around the start folder, and the sources of components in their order."""
+        return discover(self.start_dir, home=self._home or Path.home())
+
+    @cached_property
+    def files(self) -> FileComponentStore:
+        """The components in files, whichever mode is on."""
+        from aurite.storage.files import FileComponentStore
+
+        return self._closed_later(FileComponentStore(self.context.sources, always_scan=self.settings.force_refresh))
+
+    def database(self) -> SqliteDatabase:
+        """The database that the settings name, whichever mode is on; made with the current schema where it is empty.
+
+        Raises:
+            StorageError: it cannot be opened or is not one of ours.
+        """
+        return self._database
+
+    @cached_property
+    def components(self) -> ComponentStore:
+        """Where components are kept in this mode."""
+        return self.database_components if self.settings.enable_db else self.files
+
+    @cached_property
+    def database_components(self) -> ComponentStore:
+        """The components in the database, whichever mode is on."""
+        from aurite.storage.components import SqlComponentStore
+
+        return SqlComponentStore(self.database())
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        """Where sessions are kept in this mode."""
+        if self.settings.enable_db:
+            from aurite.storage.sessions import SqlSessionStore
+
+            return SqlSessionStore(self.database())
+        from aurite.storage.session_files import FileSessionStore
+
+        return FileSessionStore(self.settings.root / ".aurite_cache")
+
+    @cached_property
+    def config(self) -> ConfigManager:
+        """The components in memory.
+
+        Raises:
+            StorageError, NoProjectError: they could not be loaded.
+        """
+        return ConfigManager(self.components, author=self.author, root=self.settings.root)
+
+    @property
+    def store_description(self) -> str:
+        """Which store components come from, for people: ``files of /path`` or ``SQLite database /path``."""
+        if not self.settings.enable_db:
+            return f"files of {self.files.location}"
+        return f"SQLite database {self.components.location}"
+
+    # Configuration.
+
+    def register_agent(self, config: Mapping[str, Any]) -> Registration:
+        """Have an agent for the life of this object; it wins over the store's.
+
+        Raises:
+            InvalidComponentError, InvalidValueError.
+        """
+        return self._register("agent", config)
+
+    def register_llm(self, config: Mapping[str, Any]) -> Registration:
+        """Have an llm for the life of this object; see :meth:`register_agent`."""
+        return self._register("llm", config)
+
+    def register_mcp_server(self, config: Mapping[str, Any]) -> Registration:
+        """Have an MCP server for the life of this object; see :meth:`register_agent`."""
+        return self._register("mcp_server", config)
+
+    def export(self, *, dry_run: bool = False, prune: bool = False, skip_invalid: bool = False) -> ExportReport:
+        """Put the components of files into the database; see :func:`aurite.transfer.export.export`."""
+        from aurite.transfer.export import export
+
+        author = Author("export", self.author.user)
+        return export(self.files, self.database_components, author=author, dry_run=dry_run, prune=prune, skip_invalid=skip_invalid)
+
+    # Running.
+
+    async def run_agent(
+        self, agent_name: str, user_message: str, *, system_prompt: str | None = None, session_id: str | None = None
+    ) -> AgentRunResult:
+        """The result of one run of an agent; see :meth:`aurite.runtime.runner.Runner.run_agent`."""
+        return await self._runner.run_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
+
+    def stream_agent(
+        self, agent_name: str, user_message: str, *, system_prompt: str | None = None, session_id: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The events of one run of an agent as they happen; see :meth:`aurite.runtime.runner.Runner.stream_agent`."""
+        return self._runner.stream_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
+
+    # Ending.
+
+    def close(self) -> None:
+        """Give back files and connections. Where agents ran, leave the async context or await :meth:`aclose` before."""
+        while self._closing:
+            self._closing.pop()()
+
+    async def aclose(self) -> None:
+        """End the MCP servers, then give back files and connections."""
+        if "_runner" in self.__dict__:
+            await self._runner.__aexit__(None, None, None)
+            del self.__dict__["_runner"]
+        self.close()
+
+    async def __aenter__(self) -> Aurite:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # Inside.
+
+    @cached_property
+    def _database(self) -> SqliteDatabase:
+        from aurite.storage.sqlite import SqliteDatabase
+
+        if self.settings.db_type != "sqlite":
+            raise NotSupportedError(
+                f"AURITE_DB_TYPE={self.settings.db_type} is not supported by this version yet",
+                next_step="Set AURITE_DB_TYPE=sqlite, or turn the database off with AURITE_ENABLE_DB=false",
+            )
+        database = SqliteDatabase(self.settings.db_path, synchronous=self.settings.db_synchronous)
+        self._closing.append(database.close)
+        return database
+
+    @cached_property
+    def _runner(self) -> Runner:
+        from aurite.runtime.runner import Runner
+
+        return Runner(self.config, self.sessions, self.settings)
+
+    def _register(self, type_: str, config: Mapping[str, Any]) -> Registration:
+        self.config.register_component_in_memory(type_, dict(config))
+        return Registration()
+
+    def _closed_later(self, store: FileComponentStore) -> FileComponentStore:
+        self._closing.append(store.close)
+        return store
