@@ -1,0 +1,1 @@
+"""The program ``aurite``: thin commands that parse, call the app and render."""
