@@ -17,6 +17,7 @@ from aurite.storage.ports import ComponentStore, SessionStore
 if TYPE_CHECKING:
     from aurite.runtime.results import AgentRunResult
     from aurite.runtime.runner import Runner
+    from aurite.storage.entries import Parsed
     from aurite.storage.files import FileComponentStore
     from aurite.storage.sqlite import SqliteDatabase
     from aurite.transfer.export import ExportReport
@@ -140,6 +141,13 @@ class Aurite:
     def register_mcp_server(self, config: Mapping[str, Any]) -> Registration:
         """Have an MCP server for the life of this object; see :meth:`register_agent`."""
         return self._register("mcp_server", config)
+
+    @staticmethod
+    def parse_components(raw: bytes, suffix: str) -> Parsed:
+        """The components of a document that lies outside the store; see :func:`aurite.storage.documents.parse_document`."""
+        from aurite.storage.documents import parse_document
+
+        return parse_document(raw, suffix)
 
     def export(self, *, dry_run: bool = False, prune: bool = False, skip_invalid: bool = False) -> ExportReport:
         """Put the components of files into the database; see :func:`aurite.transfer.export.export`."""
