@@ -12,7 +12,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "aurite"
 FOUNDATION = {"errors", "model"}
 SETTINGS = {"settings", "variables", "dotenv"}
 STORES = {"app", "storage"}
-"""The rooms that may name a concrete store; to all others a store is what ``storage.ports`` says."""
+"""The rooms that may name a concrete store."""
+PORTS = ("storage.ports", "storage.changes")
+"""What a store is to all other rooms: its contract, and what a list of changes does to a snapshot."""
 
 MAY_LOOK_INTO = {
     "errors": set(),
@@ -28,7 +30,7 @@ MAY_LOOK_INTO = {
     "app": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime"},
     "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "app"},
     "api": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "app"},
-    "__init__": FOUNDATION | {"config", "app"},
+    "__init__": FOUNDATION | SETTINGS | {"config", "app"},
     "__main__": {"cli"},
 }
 
@@ -72,7 +74,7 @@ def wrong_import(room: str, module: str) -> Iterator[str]:
     other = module.partition(".")[0]
     if other != room and other not in MAY_LOOK_INTO[room]:
         yield f"looks into {other}"
-    if other == "storage" and room not in STORES and not module.startswith("storage.ports"):
+    if other == "storage" and room not in STORES and not module.startswith(PORTS):
         yield f"names a concrete store: {module}"
 
 
