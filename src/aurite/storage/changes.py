@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aurite.errors import ComponentExistsError, ComponentNotFoundError, InvalidValueError, RevisionConflictError
-from aurite.model.jsontext import MAX_DOCUMENT_BYTES
+from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, check, decode
 from aurite.model.names import check_name
 from aurite.model.records import Change, Create, Delete, Key, Put, Update, Written
 
@@ -108,6 +108,14 @@ def check_changes(changes: Sequence[Change]) -> None:
             raise InvalidValueError(f"{change.type} {change.name!r} appears twice in one write")
         seen.add((change.type, change.name))
         if not isinstance(change, Delete):
-            size = len(change.document.encode()) if len(change.document) > MAX_DOCUMENT_BYTES // 4 else 0
-            if size > MAX_DOCUMENT_BYTES:
-                raise InvalidValueError(f"{change.type} {change.name!r} is larger than {MAX_DOCUMENT_BYTES // 1024 // 1024} MiB")
+            _check_document(f"{change.type} {change.name!r}", change.document)
+
+
+def _check_document(what: str, document: str) -> None:
+    size = len(document.encode("utf-8", "surrogatepass")) if len(document) > MAX_DOCUMENT_BYTES // 4 else 0
+    if size > MAX_DOCUMENT_BYTES:
+        raise InvalidValueError(f"{what} is larger than {MAX_DOCUMENT_BYTES // 1024 // 1024} MiB")
+    if not document.lstrip(" \t\r\n").startswith("{"):
+        raise InvalidValueError(f"{what} is not an object of JSON")
+    if document.count("[") + document.count("{") > MAX_LEVELS:  # may be too deep; counting is cheap, reading is not
+        check(decode(document), what=what)

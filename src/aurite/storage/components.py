@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from aurite.errors import InvalidValueError
 from aurite.model.jsontext import decode
@@ -38,7 +39,7 @@ class SqlComponentStore:
             version = _only(view.row(self._sql["version"]))
             components = {(row[0], row[1]): Component(*row) for row in view.rows(self._sql["load"])}
         problems = _without_misfits(components, components.values())
-        return Snapshot(version=version, components=components, problems=tuple(problems.values()))
+        return Snapshot(version=version, components=MappingProxyType(components), problems=tuple(problems.values()))
 
     def load_changes(self, since: Snapshot) -> Snapshot:
         with self._engine.snapshot() as view:
@@ -54,7 +55,8 @@ class SqlComponentStore:
                 components[key] = component
         problems = {problem_key(problem): problem for problem in since.problems if problem_key(problem) not in changed}
         problems |= _without_misfits(components, [component for component in changed.values() if component is not None])
-        return Snapshot(version=version, components=components, problems=tuple(problems[key] for key in sorted(problems)))
+        in_order = tuple(problems[key] for key in sorted(problems))
+        return Snapshot(version=version, components=MappingProxyType(components), problems=in_order)
 
     def write(self, changes: Sequence[Change], *, author: Author) -> Written:
         check_changes(changes)

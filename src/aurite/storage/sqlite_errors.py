@@ -19,8 +19,13 @@ from aurite.errors import (
 )
 
 
-def translate(error: apsw.Error, path: Path) -> AuriteError:
+def translate(error: apsw.Error | UnicodeEncodeError, path: Path) -> AuriteError:
     """Aurite's error for one of SQLite's, naming the file and the next step; texts with values in them are left out."""
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidValueError(
+            f"the database {path} cannot hold or look up a text with a lone surrogate, as bytes that are not UTF-8 become",
+            next_step="Give the text in UTF-8",
+        )
     code = getattr(error, "extendedresult", 0)
     if isinstance(error, apsw.CantOpenError):
         return _cannot_open(path)

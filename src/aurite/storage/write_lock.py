@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +28,8 @@ class WriteLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        self._taken = False
-        self._holder: int | None = None
+        self._be_free()
+        _locks.add(self)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -58,6 +57,19 @@ class WriteLock:
             if self._descriptor is not None and not self._taken:
                 os.close(self._descriptor)
                 self._descriptor = None
+
+    def forget_parent(self) -> None:
+        """In a forked child: hold nothing. With the parent's descriptor open, the lock would outlive a parent that is killed."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._be_free()
+
+    def _be_free(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._taken = False
+        self._holder: int | None = None
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -93,3 +105,14 @@ class WriteLock:
                 self._waiting.popleft().release()
             else:
                 self._taken = False
+
+
+_locks: weakref.WeakSet[WriteLock] = weakref.WeakSet()
+
+
+def _forget_parent() -> None:
+    for lock in _locks:
+        lock.forget_parent()
+
+
+os.register_at_fork(after_in_child=_forget_parent)
