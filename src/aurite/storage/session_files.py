@@ -32,7 +32,14 @@ from aurite.storage import session_log
 from aurite.storage.legacy_sessions import LegacySession, as_log, read_legacy
 from aurite.storage.session_folder import SUFFIX, SessionFolder, file_name, reading, writing
 from aurite.storage.session_log import Committed, SessionLog, State
-from aurite.storage.session_rules import check_message, check_new_session, require_same_owner, session_not_found
+from aurite.storage.session_rules import (
+    check_end,
+    check_message,
+    check_new_session,
+    check_text,
+    require_same_owner,
+    session_not_found,
+)
 from aurite.storage.session_selection import Order, fits, page_of, resolve, with_children
 
 _LEGACY_SUFFIX = ".json"
@@ -108,6 +115,7 @@ class FileSessionStore:
 
     def end_run(self, session_id: str, run_id: str, end: RunEnd) -> None:
         """See :class:`aurite.storage.ports.SessionStore`."""
+        check_end(end)
         _check_json(end.result, "the result of a run")
         _check_json(end.usage, "the usage of a run")
         with self._changed(session_id) as (log, committed):
@@ -119,6 +127,7 @@ class FileSessionStore:
 
     def set_title(self, session_id: str, title: str | None) -> None:
         """See :class:`aurite.storage.ports.SessionStore`."""
+        check_text(title, "title")
         with self._changed(session_id) as (log, committed):
             if title != committed.state.title:
                 state = msgspec.structs.replace(committed.state, title=title)

@@ -21,6 +21,18 @@ _LOCK = ".lock"
 _JOURNAL = ".deleting"
 
 
+_locked: set[int] = set()
+"""Descriptors that hold a lock. A forked child shares them, and would keep the locks of a parent that was killed."""
+
+
+def _leave_locks_to_the_parent() -> None:
+    while _locked:
+        os.close(_locked.pop())
+
+
+os.register_at_fork(after_in_child=_leave_locks_to_the_parent)
+
+
 def file_name(session_id: str) -> str:
     """The name of a session's file: different ids never share one, even where the file system ignores case."""
     raw = session_id.encode("utf-8", "surrogatepass")
@@ -95,13 +107,14 @@ class SessionFolder:
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         while True:
             descriptor = os.open(path, flags, 0o600)
+            _locked.add(descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 gone = name in self.deleted()
                 if not gone and _is_at(descriptor, path):
                     return descriptor
             except BaseException:
-                os.close(descriptor)
+                self.release(descriptor)
                 raise
             self.release(descriptor)
             if gone and not create:
@@ -111,14 +124,15 @@ class SessionFolder:
                     pass
 
     def release(self, descriptor: int) -> None:
-        # Unlocked by name, since a process forked meanwhile shares the descriptor and would keep the lock.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        """Let others write to what :meth:`lock` gave."""
+        _locked.discard(descriptor)
         os.close(descriptor)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """The folder for oneself while files are deleted or taken over; a deletion that was cut off is finished first."""
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _locked.add(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._finish_deletion()
