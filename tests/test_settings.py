@@ -328,7 +328,8 @@ def test_the_project_is_the_folder_of_the_nearest_anchor_and_its_env_file_counts
 
     assert (read.root, read.anchor, read.db_port) == (project, project / ".aurite", 2)
     assert read.db_path == project / ".aurite_db" / "aurite.db"
-    assert Settings.from_env(deep / ".." / ".." / "..").db_port == 3
+    above = Settings.from_env(deep / ".." / ".." / "..")
+    assert (above.root, above.anchor, above.db_port) == (project.parent, None, 3)
 
 
 def test_without_an_anchor_the_current_folder_is_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -460,6 +461,8 @@ def test_a_misspelt_variable_is_told_with_the_right_name(env_file: Callable[[str
 def test_the_user_is_the_login_name_or_a_number_where_there_is_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "ada\x1b[31m")
     assert Settings.from_env(project).user == "ada?[31m"
+    monkeypatch.setenv("LOGNAME", "x" * 1000)
+    assert len(Settings.from_env(project).user) == 255
     monkeypatch.delenv("LOGNAME")
     monkeypatch.setenv("USER", "grace")
     assert Settings.from_env(project).user == "grace"
