@@ -1,0 +1,84 @@
+"""What a run of an agent needs, all of it looked up and checked before anything is started or stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurite.errors import ComponentNotFoundError, InvalidComponentError, NotSupportedError
+from aurite.model.jsontext import JsonValue
+from aurite.runtime.llm import Llm, agent_of, resolve
+from aurite.runtime.servers import Server, describe
+
+if TYPE_CHECKING:
+    from aurite.config.manager import ConfigManager
+    from aurite.model.kinds import agent as agent_kind
+    from aurite.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One agent, ready to run."""
+
+    agent: agent_kind.Model
+    llm: Llm
+    servers: tuple[Server, ...]
+    system_prompt: str | None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether runs are stored in a session."""
+        return self.agent.include_history is not False
+
+    @property
+    def sees_history(self) -> bool:
+        """Whether the model is shown the session so far."""
+        return self.agent.include_history is True
+
+
+def make_plan(config: ConfigManager, settings: Settings, agent_name: str, system_prompt: str | None) -> Plan:
+    """The plan for a run; ``system_prompt`` replaces the agent's own.
+
+    Raises:
+        ComponentNotFoundError: the agent, its llm or one of its servers is not there.
+        InvalidComponentError: one of them does not fit its type.
+        NotSupportedError: the agent asks for something that is not built.
+        RunError: the llm's provider is unknown or its key is missing, or a server cannot be started as described.
+    """
+    agent = agent_of(config.require_config("agent", agent_name))
+    if agent.auto:
+        raise NotSupportedError(
+            f"agent {agent.name!r} asks for servers to be picked by an LLM (auto), which is not built",
+            next_step="Name the servers in mcp_servers and remove auto.",
+        )
+    llm = resolve(agent, _llm_document(config, agent), settings)
+    return Plan(
+        agent=agent,
+        llm=llm,
+        servers=tuple(_server(config, settings, agent.name, name) for name in dict.fromkeys(agent.mcp_servers)),
+        system_prompt=next((text for text in (system_prompt, agent.system_prompt, llm.default_system_prompt) if text), None),
+    )
+
+
+def _llm_document(config: ConfigManager, agent: agent_kind.Model) -> dict[str, JsonValue] | None:
+    if agent.llm_config_id is None:
+        if {"provider", "model"} <= (agent.llm or {}).keys():
+            return None
+        raise InvalidComponentError(
+            f"agent {agent.name!r} names no llm", next_step="Set llm_config_id, or llm with a provider and a model."
+        )
+    document: dict[str, JsonValue] | None = config.get_config("llm", agent.llm_config_id)
+    if document is None:
+        raise ComponentNotFoundError(
+            f"agent {agent.name!r} names the llm {agent.llm_config_id!r}, which is not there", next_step="See: aurite list llms"
+        )
+    return document
+
+
+def _server(config: ConfigManager, settings: Settings, agent: str, name: str) -> Server:
+    component = config.get_component("mcp_server", name)
+    if component is None:
+        raise ComponentNotFoundError(
+            f"agent {agent!r} names the MCP server {name!r}, which is not there", next_step="See: aurite list mcp_servers"
+        )
+    return describe(component, settings, config.base_folder)
