@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -39,12 +39,14 @@ class SqlComponentStore:
             version = _only(view.row(self._sql["version"]))
             components = {(row[0], row[1]): Component(*row) for row in view.rows(self._sql["load"])}
         problems = _without_misfits(components, components.values())
+        self._engine.note_config_version(version)
         return Snapshot(version=version, components=MappingProxyType(components), problems=tuple(problems.values()))
 
     def load_changes(self, since: Snapshot) -> Snapshot:
         with self._engine.snapshot() as view:
             version = _only(view.row(self._sql["version"]))
             rows = view.rows(self._sql["load_changes"], since.version) if version > since.version else []
+        self._engine.note_config_version(version)
         if version < since.version:  # another database took this one's place
             return self.load()
         changed = {(row[0], row[1]): Component(*row) if row[2] is not None else None for row in rows}
@@ -62,18 +64,26 @@ class SqlComponentStore:
         check_changes(changes)
         with self._engine.transaction() as work:
             version: int = _only(work.row(self._sql["lock"]))
-            found = plan(changes, lambda type_, name: _document_and_revision(work.row(self._sql["current"], type_, name)))
+            found = plan(changes, self._current(work, changes))
             if found.touches_something:
                 version = _only(work.row(self._sql["begin_change"], author.writer))
                 self._carry_out(work, found, version, author)
                 work.run(self._sql["end_change"])
+        self._engine.note_config_version(version)
         return found.written(version)
 
     def close(self) -> None:
         self._engine.close()
 
+    def _current(self, work: Transaction, changes: Sequence[Change]) -> Callable[[str, str], Found]:
+        if "current_of_many" not in self._sql:  # a file is asked one by one; a server is not waited for as often
+            return lambda type_, name: _document_and_revision(work.row(self._sql["current"], type_, name))
+        rows = work.rows(self._sql["current_of_many"], [c.type for c in changes], [c.name for c in changes])
+        found: dict[Key, Found] = {(type_, name): (document, revision) for type_, name, document, revision in rows}
+        return lambda type_, name: found.get((type_, name))
+
     def _carry_out(self, work: Transaction, changes: Plan, revision: int, author: Author) -> None:
-        instant, writer, user = self._engine.now(), author.writer, author.user
+        instant, writer, user = work.now(), author.writer, author.user
         work.run_many(
             self._sql["insert"],
             [(c.type, c.name, c.document, revision, instant, writer, c.provenance) for c in changes.created],

@@ -30,6 +30,10 @@ class Transaction(Protocol):
         """Carry out a statement that returns nothing."""
         ...
 
+    def now(self) -> int:
+        """The clock that stamps this write, microseconds since 1970 UTC: the database's own where it is a server."""
+        ...
+
     def run_many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Carry out a statement once for each row of values."""
         ...
@@ -49,11 +53,19 @@ class Engine(Protocol):
         ...
 
     def config_version(self) -> int:
-        """The counter of component changes, read from the database now."""
+        """The counter of component changes: at most a moment old."""
         ...
 
-    def now(self) -> int:
-        """The clock that stamps writes, microseconds since 1970 UTC."""
+    def note_config_version(self, version: int) -> None:
+        """Hear of a counter that this process has just read or written."""
+        ...
+
+    def read(self, statement: str, *values: object) -> list[Row]:
+        """All rows of one statement that reads."""
+        ...
+
+    def write(self, statement: str, *values: object) -> list[Row]:
+        """All rows of one statement that writes, committed by itself. Waits its turn among writers."""
         ...
 
     def snapshot(self) -> AbstractContextManager[Transaction]:

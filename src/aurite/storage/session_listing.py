@@ -11,7 +11,14 @@ _COLUMNS = (
 )
 
 
-def listing(filter: SessionFilter, *, limit: int, after: Cursor | None, order: str, dialect: str) -> tuple[str, list[object]]:
+def one_session(dialect: str, tags: str) -> str:
+    """The statement that reads one session by its id."""
+    return written_for(dialect, f"SELECT {_COLUMNS}, {tags} FROM sessions WHERE session_id = $1")
+
+
+def listing(
+    filter: SessionFilter, *, limit: int, after: Cursor | None, order: str, dialect: str, tags: str
+) -> tuple[str, list[object]]:
     """Statement and values of one page: newest first, ties by id."""
     sources, conditions, values = _conditions(filter)
     by_tag = filter.tag is not None and order == "created"
@@ -23,7 +30,7 @@ def listing(filter: SessionFilter, *, limit: int, after: Cursor | None, order: s
         conditions.append(f"{instant} <= {at} AND ({instant} < {at} OR {key} > {behind})")
     values.append(limit)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    statement = f"SELECT {_COLUMNS} FROM {sources}{where} ORDER BY {instant} DESC, {key} LIMIT ${len(values)}"
+    statement = f"SELECT {_COLUMNS}, {tags} FROM {sources}{where} ORDER BY {instant} DESC, {key} LIMIT ${len(values)}"
     return written_for(dialect, statement), values
 
 

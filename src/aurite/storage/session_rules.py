@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aurite.errors import AmbiguousNameError, InvalidValueError, SessionExistsError, SessionNotFoundError
 from aurite.model.jsontext import MAX_MESSAGE_BYTES, decode
 from aurite.model.names import check_name
-from aurite.model.records import NewMessage, NewRun, NewSession, Session
+from aurite.model.records import NewMessage, NewRun, NewSession, RunEnd, Session
 
 
 def check_new_session(session: NewSession, run: NewRun) -> None:
@@ -22,6 +22,36 @@ def check_new_session(session: NewSession, run: NewRun) -> None:
     for reference in (session.base_session_id, session.parent_session_id):
         if reference is not None:
             check_name(reference, "session id")
+    check_text(session.title, "title")
+    check_text(run.owner, "owner of a run")
+
+
+def check_end(end: RunEnd) -> None:
+    """Nothing, where all texts of a run's end can be kept.
+
+    Raises:
+        InvalidValueError.
+    """
+    for what, text in (("error", end.error), ("result", end.result), ("usage", end.usage)):
+        check_text(text, f"{what} of a run")
+
+
+def check_text(text: str | None, what: str) -> None:
+    """Nothing, where every store can keep the text: UTF-8 has no lone surrogates, PostgreSQL no NUL.
+
+    Raises:
+        InvalidValueError.
+    """
+    if text is None:
+        return
+    if "\0" in text:
+        raise InvalidValueError(f"the {what} has a NUL character", next_step="In JSON, write it as an escape")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(
+            f"the {what} has a lone surrogate at position {error.start + 1}", next_step="In JSON, write it as an escape"
+        ) from error
 
 
 def check_message(message: NewMessage) -> None:
@@ -33,12 +63,15 @@ def check_message(message: NewMessage) -> None:
     for what, text in (("message", message.document), ("native form of a message", message.native)):
         if text is None:
             continue
+        check_text(text, what)
         if len(text) > MAX_MESSAGE_BYTES // 4 and len(text.encode()) > MAX_MESSAGE_BYTES:
             raise InvalidValueError(f"a {what} is larger than {MAX_MESSAGE_BYTES // 1024 // 1024} MiB")
         try:
             decode(text)
         except InvalidValueError as error:
             raise InvalidValueError(f"a {what} is not JSON: {error.message}") from error
+    for what, text in (("role", message.role), ("provider", message.provider), ("run id", message.run_id)):
+        check_text(text, f"{what} of a message")
 
 
 def require_same_owner(found: Session, wanted: NewSession) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from msgspec.structs import replace
-
 from aurite.model.names import check_name
 from aurite.model.records import (
     Cursor,
@@ -21,13 +19,23 @@ from aurite.model.records import (
     Session,
     SessionFilter,
 )
-from aurite.storage.engine import Engine, Transaction
-from aurite.storage.session_listing import listing, total
-from aurite.storage.session_rules import check_message, check_new_session, require_same_owner, session_not_found, the_only
+from aurite.storage.engine import Engine, Row, Transaction
+from aurite.storage.session_listing import listing, one_session, total
+from aurite.storage.session_rules import (
+    check_end,
+    check_message,
+    check_new_session,
+    check_text,
+    require_same_owner,
+    session_not_found,
+    the_only,
+)
 from aurite.storage.statements import statements
 
 NO_LIMIT = 2**62
 _PAGE = 500
+TAG_SEPARATOR = "\x1f"
+MESSAGE_COLUMNS = ("role", "document", "native", "provider", "run_id")
 
 
 class SqlSessionStore:
@@ -36,6 +44,7 @@ class SqlSessionStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._sql = statements("sessions", engine.dialect)
+        self._one = one_session(engine.dialect, self._sql["tags_of_session"])
 
     @property
     def location(self) -> str:
@@ -46,8 +55,8 @@ class SqlSessionStore:
         for message in messages:
             check_message(message)
         with self._engine.transaction() as work:
-            instant = self._engine.now()
-            found = self._session(work, session.session_id)
+            instant = work.now()
+            found = _session(work.rows(self._one, session.session_id))
             if found is None:
                 base = session.base_session_id or session.session_id
                 identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
@@ -64,6 +73,13 @@ class SqlSessionStore:
     def append(self, session_id: str, messages: Sequence[NewMessage]) -> int:
         for message in messages:
             check_message(message)
+        if "append" in self._sql:
+            columns = [[getattr(message, column) for message in messages] for column in MESSAGE_COLUMNS]
+            rows = self._engine.write(self._sql["append"], session_id, *columns)
+            if not rows:
+                raise session_not_found(session_id)
+            newest: int = rows[0][0]
+            return newest
         with self._engine.transaction() as work:
             counted = work.row(self._sql["count_in"], session_id, len(messages))
             if counted is None:
@@ -73,19 +89,19 @@ class SqlSessionStore:
         return last
 
     def end_run(self, session_id: str, run_id: str, end: RunEnd) -> None:
+        check_end(end)
         with self._engine.transaction() as work:
-            instant = self._engine.now()
+            instant = work.now()
             if not work.row(self._sql["end_run"], run_id, session_id, end.status, instant, end.error, end.result, end.usage):
                 raise session_not_found(session_id, run_id)
             work.run(self._sql["end_session"], session_id, end.status, instant)
 
     def get(self, session_id: str) -> Session | None:
-        with self._engine.snapshot() as view:
-            return self._session(view, session_id)
+        return _session(self._engine.read(self._one, session_id))
 
     def find(self, reference: str) -> Session:
         with self._engine.snapshot() as view:
-            exact = self._session(view, reference)
+            exact = _session(view.rows(self._one, reference))
             if exact is not None:
                 return exact
             fitting = [
@@ -95,18 +111,15 @@ class SqlSessionStore:
             return self._known(view, the_only(reference, fitting))
 
     def messages(self, session_id: str, *, after: int = 0, limit: int | None = None) -> list[Message]:
-        with self._engine.snapshot() as view:
-            rows = view.rows(self._sql["messages"], session_id, after, NO_LIMIT if limit is None else limit)
+        rows = self._engine.read(self._sql["messages"], session_id, after, NO_LIMIT if limit is None else limit)
         return [Message(*row) for row in rows]
 
     def last_messages(self, session_id: str, count: int) -> list[Message]:
-        with self._engine.snapshot() as view:
-            rows = view.rows(self._sql["last_messages"], session_id, count)
+        rows = self._engine.read(self._sql["last_messages"], session_id, count)
         return [Message(*row) for row in reversed(rows)]
 
     def runs(self, session_id: str) -> list[Run]:
-        with self._engine.snapshot() as view:
-            return [Run(*row) for row in view.rows(self._sql["runs"], session_id)]
+        return [Run(*row) for row in self._engine.read(self._sql["runs"], session_id)]
 
     def list(
         self,
@@ -116,9 +129,9 @@ class SqlSessionStore:
         after: Cursor | None = None,
         order: Literal["created", "active"] = "created",
     ) -> Page:
-        statement, values = listing(filter, limit=limit + 1, after=after, order=order, dialect=self._engine.dialect)
-        with self._engine.snapshot() as view:
-            sessions = [self._with_tags(view, Session(*row)) for row in view.rows(statement, *values)]
+        tags, dialect = self._sql["tags_of_session"], self._engine.dialect
+        statement, values = listing(filter, limit=limit + 1, after=after, order=order, dialect=dialect, tags=tags)
+        sessions = [_with_tags(row) for row in self._engine.read(statement, *values)]
         if len(sessions) <= limit:
             return Page(sessions=sessions, next=None)
         last = sessions[limit - 1]
@@ -127,9 +140,8 @@ class SqlSessionStore:
 
     def count(self, filter: SessionFilter) -> int:
         statement, values = total(filter, dialect=self._engine.dialect)
-        with self._engine.snapshot() as view:
-            row = view.row(statement, *values)
-        return row[0] if row else 0
+        fitting: int = self._engine.read(statement, *values)[0][0]
+        return fitting
 
     def iterate(self, filter: SessionFilter) -> Iterator[Session]:
         page = self.list(filter, limit=_PAGE)
@@ -151,9 +163,10 @@ class SqlSessionStore:
         return DeletedSessions(session_ids=tuple(sorted(found)), messages=sum(found.values()))
 
     def set_title(self, session_id: str, title: str | None) -> None:
-        with self._engine.transaction() as work:
-            if not work.row(self._sql["set_title"], session_id, title):
-                raise session_not_found(session_id)
+        check_text(title, "title")
+        check_text(title, "title")
+        if not self._engine.write(self._sql["set_title"], session_id, title):
+            raise session_not_found(session_id)
 
     def tag(self, session_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Session:
         for tag in (*add, *remove):
@@ -167,7 +180,7 @@ class SqlSessionStore:
         self._engine.close()
 
     def _insert(self, work: Transaction, session_id: str, messages: Sequence[NewMessage], *, first: int) -> None:
-        instant = self._engine.now()
+        instant = work.now()
         for seq, message in enumerate(messages, first):
             work.run(
                 self._sql["insert_message"],
@@ -181,16 +194,17 @@ class SqlSessionStore:
                 instant,
             )
 
-    def _session(self, view: Transaction, session_id: str) -> Session | None:
-        row = view.row(self._sql["get"], session_id)
-        return None if row is None else self._with_tags(view, Session(*row))
-
     def _known(self, view: Transaction, session_id: str) -> Session:
-        session = self._session(view, session_id)
+        session = _session(view.rows(self._one, session_id))
         if session is None:
             raise session_not_found(session_id)
         return session
 
-    def _with_tags(self, view: Transaction, session: Session) -> Session:
-        tags = view.rows(self._sql["tags"], session.session_id)
-        return session if not tags else replace(session, tags=tuple(tag for (tag,) in tags))
+
+def _session(rows: Sequence[Row]) -> Session | None:
+    return _with_tags(rows[0]) if rows else None
+
+
+def _with_tags(row: Row) -> Session:
+    tags: str | None = row[-1]
+    return Session(*row[:-1], tuple(tags.split(TAG_SEPARATOR)) if tags else ())

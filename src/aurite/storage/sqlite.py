@@ -33,7 +33,8 @@ _abandoned: list[apsw.Connection] = []
 class _Transaction:
     """Statements on one connection. Rows are always fetched to the end: a statement left half-way keeps COMMIT busy."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, clock: Callable[[], int]) -> None:
+        self.now = clock
         self._execute = connection.execute
         self._executemany = connection.executemany
 
@@ -97,16 +98,32 @@ class SqliteDatabase:
             self._idle.append(connection)
         return version
 
+    def note_config_version(self, version: int) -> None:
+        """Nothing to do: the counter is read from the file whenever it is asked for."""
+
+    def read(self, statement: str, *values: Any) -> list[Row]:
+        connection = self._lease()
+        try:
+            return connection.execute(statement, values).fetchall()
+        except (apsw.Error, UnicodeEncodeError) as error:
+            raise translate(error, self.path) from error
+        finally:
+            self._idle.append(connection)
+
+    def write(self, statement: str, *values: Any) -> list[Row]:
+        with self.transaction() as work:
+            return work.rows(statement, *values)
+
     @contextmanager
     def snapshot(self) -> Iterator[_Transaction]:
         connection = self._lease()
         try:
             connection.execute("BEGIN").fetchall()
             try:
-                yield _Transaction(connection)
+                yield _Transaction(connection, self.now)
             finally:
                 connection.execute("COMMIT").fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeEncodeError) as error:
             raise translate(error, self.path) from error
         finally:
             self._idle.append(connection)
@@ -118,14 +135,14 @@ class SqliteDatabase:
             with self._lock.held():
                 connection.execute("BEGIN IMMEDIATE").fetchall()
                 try:
-                    yield _Transaction(connection)
+                    yield _Transaction(connection, self.now)
                     connection.execute("COMMIT").fetchall()
                 except BaseException:
                     if connection.in_transaction:
                         with suppress(apsw.Error):
                             connection.execute("ROLLBACK").fetchall()
                     raise
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeEncodeError) as error:
             raise translate(error, self.path) from error
         finally:
             self._idle.append(connection)

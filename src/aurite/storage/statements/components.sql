@@ -16,6 +16,18 @@ LEFT JOIN components ON components.type = changed.type AND components.name = cha
 -- The counter, while no other writer can change it: BEGIN IMMEDIATE has seen to that.
 SELECT config_version FROM store_meta;
 
+-- name: lock [postgresql]
+-- The counter, while no other writer of components can change it.
+SELECT config_version FROM store_meta FOR UPDATE;
+
+-- name: begin_change [postgresql]
+-- Bump the counter and mark the transaction as Aurite's own, so that the triggers for edits by hand keep still.
+UPDATE store_meta SET config_version = config_version + 1 RETURNING config_version, set_config('aurite.writer', $1, true);
+
+-- name: end_change [postgresql]
+-- Tell the listening processes, when this transaction commits.
+SELECT pg_notify('aurite_config', config_version::text) FROM store_meta;
+
 -- name: begin_change [sqlite]
 -- Bump the counter and mark the transaction as Aurite's own, so that the triggers for edits by hand keep still.
 UPDATE store_meta SET config_version = config_version + 1, writer = $1 RETURNING config_version;
@@ -27,6 +39,12 @@ UPDATE store_meta SET writer = NULL;
 -- name: current
 -- What a change is checked against.
 SELECT document, revision FROM components WHERE type = $1 AND name = $2;
+
+-- name: current_of_many [postgresql]
+-- The same for many components in one round trip; $1 and $2 are arrays of types and names.
+SELECT components.type, components.name, document, revision
+FROM unnest($1::text[], $2::text[]) AS asked (type, name)
+JOIN components ON components.type = asked.type AND components.name = asked.name;
 
 -- name: insert
 INSERT INTO components (type, name, document, revision, created_at, updated_at, writer, provenance)

@@ -1,6 +1,10 @@
--- name: get
-SELECT session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at
-FROM sessions WHERE session_id = $1;
+-- name: tags_of_session [sqlite]
+-- A column for listings: tags by code point, joined with a character that no tag may hold.
+(SELECT group_concat(tag, char(31)) FROM (SELECT tag FROM session_tags WHERE session_tags.session_id = sessions.session_id ORDER BY tag));
+
+-- name: tags_of_session [postgresql]
+-- The same.
+(SELECT string_agg(tag, chr(31) ORDER BY tag) FROM session_tags WHERE session_tags.session_id = sessions.session_id);
 
 -- name: insert
 INSERT INTO sessions (session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at)
@@ -19,6 +23,19 @@ WHERE run_id = $1 AND session_id = $2 RETURNING run_id;
 
 -- name: end_session
 UPDATE sessions SET status = $2, active_at = $3 WHERE session_id = $1;
+
+-- name: append [postgresql]
+-- Count and insert in one statement, so in one round trip; the arrays hold one entry per message. No row where there is no session.
+WITH counted AS (
+  UPDATE sessions SET message_count = message_count + cardinality($2::text[]) WHERE session_id = $1 RETURNING message_count
+), added AS (
+  INSERT INTO messages (session_id, seq, role, document, native, provider, run_id, created_at)
+  SELECT $1, message_count - cardinality($2::text[]) + position, role, document, native, provider, run_id,
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+  FROM counted, unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+    WITH ORDINALITY AS new (role, document, native, provider, run_id, position)
+)
+SELECT message_count FROM counted;
 
 -- name: count_in
 -- Make room for $2 messages: the new count is the seq of the last one. Touches no indexed column.
@@ -40,12 +57,9 @@ WHERE session_id = $1 ORDER BY seq DESC LIMIT $2;
 SELECT run_id, session_id, status, started_at, ended_at, error, result, usage, owner FROM runs
 WHERE session_id = $1 ORDER BY started_at, run_id;
 
--- name: tags
-SELECT tag FROM session_tags WHERE session_id = $1 ORDER BY tag;
-
 -- name: add_tag
 INSERT INTO session_tags (session_id, tag, created_at)
-SELECT session_id, $2, created_at FROM sessions WHERE session_id = $1
+SELECT session_id, CAST($2 AS TEXT), created_at FROM sessions WHERE session_id = $1
 ON CONFLICT DO NOTHING;
 
 -- name: remove_tag
