@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -435,7 +436,9 @@ class SessionStoreContract:
         with refused:
             store.set_title("agent-x", text)
         with refused:
-            store.append("agent-x", [NewMessage("user", f'"{text}"')])  # as an escape it is JSON, bare it is not
+            store.end_run("agent-x", before[1][0].run_id, RunEnd("failed", error=text))
+        with refused:
+            store.append("agent-x", [NewMessage("user", json.dumps(text, ensure_ascii=False))])  # an escape would be kept
         assert (store.get("agent-x"), store.runs("agent-x"), store.messages("agent-x")) == before
 
     # Listing.
