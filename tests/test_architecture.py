@@ -13,8 +13,8 @@ FOUNDATION = {"errors", "model"}
 SETTINGS = {"settings", "variables", "dotenv"}
 STORES = {"app", "storage"}
 """The rooms that may name a concrete store."""
-PORTS = ("storage.ports", "storage.changes")
-"""What a store is to all other rooms: its contract, and what a list of changes does to a snapshot."""
+PORTS = ("storage.ports", "storage.changes", "storage.sources", "storage.file_errors")
+"""What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told."""
 
 MAY_LOOK_INTO = {
     "errors": set(),
@@ -44,7 +44,7 @@ def wrongs(where: str, code: str) -> Iterator[str]:
     """What in a module breaks the rules; ``where`` is its path below ``src/aurite``."""
     tree = ast.parse(code)
     room = where.partition("/")[0].removesuffix(".py")
-    if len(code.splitlines()) > 400:
+    if len(code.splitlines()) > 400 and room != "testing":  # a contract is one long list of tests
         yield f"{where} has more than 400 lines"
     for node in ast.walk(tree):
         line = f"{where}:{getattr(node, 'lineno', 0)}"
