@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from aurite.errors import InvalidDocumentError
+from aurite.errors import InvalidDocumentError, StorageError
 from aurite.model.records import Problem
+from aurite.model.sources import Level, Source
 from aurite.settings import ANCHOR, find_anchor
-from aurite.storage.file_errors import storage_error
-from aurite.storage.sources import Level, Source
 
 __all__ = ["Anchor", "AnchorType", "Context", "Source", "add_project", "discover", "read_anchor", "write_anchor"]
 
@@ -223,7 +222,7 @@ def write_anchor(
     except FileExistsError as error:
         raise InvalidDocumentError(f"{path} is there already", next_step="Edit it, or choose another folder") from error
     except OSError as error:
-        raise storage_error(error, path) from error
+        raise _unwritable(error, path) from error
     return path
 
 
@@ -241,7 +240,7 @@ def add_project(workspace_anchor: Path, folder_name: str) -> None:
         text = _read(workspace_anchor)
         document = tomlkit.parse(text)
     except OSError as error:
-        raise storage_error(error, workspace_anchor) from error
+        raise _unwritable(error, workspace_anchor) from error
     except (TOMLKitError, ValueError) as error:
         raise InvalidDocumentError(f"{workspace_anchor} is not TOML: {error}", next_step="Mend it first") from error
     table = cast("Any", document.get("aurite"))
@@ -270,4 +269,11 @@ def _replace(path: Path, text: str) -> None:
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
-        raise storage_error(error, path) from error
+        raise _unwritable(error, path) from error
+
+
+def _unwritable(error: OSError, path: Path) -> StorageError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return StorageError(
+        f"{path} cannot be written: {reason}", next_step="Check the permissions of its folder, and the space on the disk"
+    )

@@ -10,11 +10,11 @@ from pathlib import Path
 from aurite.errors import InvalidComponentError, InvalidDocumentError, StoreUnavailableError
 from aurite.model.jsontext import encode
 from aurite.model.records import Component, Key, Problem
+from aurite.model.sources import Source
 from aurite.model.validation import examine, identify
 from aurite.storage.documents import decode_text, parse_document, read_bytes, shown_path
 from aurite.storage.entries import Entry
 from aurite.storage.file_scan import FoundFile
-from aurite.storage.sources import Source
 
 WRITER = "file"
 _REVISION_BITS = 53

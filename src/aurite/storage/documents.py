@@ -25,7 +25,7 @@ class FileDocument:
     """What one file holds: the entries that can be used, and the problems of those that cannot."""
 
     entries: tuple[Entry, ...]
-    """Each with its value, its JSON text and its line."""
+    """Each with its value and its JSON text."""
     problems: tuple[Problem, ...]
 
 
@@ -40,7 +40,7 @@ def read_document(path: Path) -> FileDocument:
         raw = read_bytes(path)
     except (InvalidDocumentError, StoreUnavailableError) as error:
         return FileDocument((), (Problem(shown, error.message),))
-    parsed = parse_document(raw, path.suffix, places=True)
+    parsed = parse_document(raw, path.suffix)
     problems = [Problem(f"{shown}:{flaw.line}" if flaw.line else shown, flaw.reason) for flaw in parsed.flaws]
     problems += [Problem(f"{shown}:{entry.line}", entry.flaw) for entry in parsed.entries if entry.flaw is not None]
     return FileDocument(tuple(entry for entry in parsed.entries if entry.flaw is None), tuple(problems))
@@ -96,14 +96,25 @@ def read_bytes(path: Path) -> bytes:
         StoreUnavailableError: it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not make us wait
+        try:
+            size = os.fstat(descriptor).st_size
             if size > MAX_FILE_BYTES:
                 raise InvalidDocumentError(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
-            return file.read()
+            return _all_bytes(descriptor, size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise StoreUnavailableError(f"cannot be read: {reason}") from error
+
+
+def _all_bytes(descriptor: int, size: int) -> bytes:
+    # One more byte than there should be: the usual file is then read by a single call, and its end seen by the next.
+    pieces = [os.read(descriptor, size + 1)]
+    while pieces[-1] and sum(map(len, pieces)) <= MAX_FILE_BYTES:
+        pieces.append(os.read(descriptor, 65536))
+    return b"".join(pieces)
 
 
 def shown_path(path: Path | str) -> str:

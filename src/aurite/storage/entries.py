@@ -33,6 +33,7 @@ class Entry:
     document: str
     """Its JSON text; empty where it is spoiled."""
     line: int
+    """0 where nobody asked for places, in JSON."""
     start: int = 0
     """Where its text starts and ends in the file's text, in code points; both 0 where nobody asked for places."""
     end: int = 0

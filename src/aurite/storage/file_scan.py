@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from aurite.model.records import Problem
+from aurite.model.sources import Source
 from aurite.storage.documents import SUFFIXES, shown_path
-from aurite.storage.sources import Source
 
 JOURNAL_PREFIX = ".aurite-journal-"
 

@@ -15,6 +15,7 @@ from aurite.errors import InvalidValueError, NoProjectError
 from aurite.model.jsontext import check, decode_strictly
 from aurite.model.kinds import KINDS
 from aurite.model.records import Author, Change, Component, Create, Delete, Key, Problem, Put, Snapshot, Update, Written
+from aurite.model.sources import Source
 from aurite.model.validation import require_valid
 from aurite.storage.changes import Found, Plan, check_changes, plan
 from aurite.storage.component_files import ReadFile, read_file, revision_of
@@ -23,7 +24,6 @@ from aurite.storage.file_errors import storage_error
 from aurite.storage.file_scan import FileWatch, Scan
 from aurite.storage.file_transaction import finish_interrupted, locked_folders, replace_files
 from aurite.storage.placement import chosen_file, default_file, lies_in
-from aurite.storage.sources import Source
 from aurite.storage.text_edits import Edits
 from aurite.storage.write_lock import WriteLock
 

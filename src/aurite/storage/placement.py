@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aurite.errors import InvalidValueError, NoProjectError
 from aurite.model.kinds import KINDS
+from aurite.model.sources import Source
 from aurite.storage.documents import SUFFIXES
-from aurite.storage.sources import Source
 
 
 def default_file(sources: Sequence[Source], type_: str) -> Path:
