@@ -67,9 +67,8 @@ def _say_report(report: ExportReport, *, prune: bool) -> None:
     if report.dry_run or on_terminal():
         say_table(["Name", "Type", "What"], ([name, type_, group] for group, keys in groups for type_, name in keys))
     tell_problems(report.problems)
-    remark(
-        f"{'Would export' if report.dry_run else 'Exported'} from {report.source} to {report.target}: {_summary(report, prune=prune)}."
-    )
+    did = "Would export" if report.dry_run else "Exported"
+    remark(f"{did} from {report.source} to {report.target}: {_summary(report, prune=prune)}.")
 
 
 def _summary(report: ExportReport, *, prune: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,7 +47,7 @@ def list_components(what: str, *, shadowed: bool, as_json: bool) -> None:
         if as_json or what == "index":
             _say_document(app, chosen)
         else:
-            _say_components(chosen, with_type=len(types) > 1)
+            _say_components(chosen, with_type=len(types) > 1, root=app.settings.root)
             _remark_on(app, chosen, types, shadowed=shadowed)
         tell_problems(config.problems())
 
@@ -61,19 +62,19 @@ def _types(what: str) -> tuple[str, ...]:
         raise UsageError(f"there is nothing called {what!r} to list", next_step=f"One of: {', '.join(words)}.") from error
 
 
-def _say_components(components: Sequence[Component], *, with_type: bool) -> None:
-    rows = (_row(component, with_type=with_type) for component in components)
+def _say_components(components: Sequence[Component], *, with_type: bool, root: Path) -> None:
+    rows = (_row(component, with_type=with_type, root=root) for component in components)
     say_table(["Name", *(["Type"] if with_type else []), "From", "Description"], rows)
 
 
-def _row(component: Component, *, with_type: bool) -> list[str]:
+def _row(component: Component, *, with_type: bool, root: Path) -> list[str]:
     described = _text(component.config().get("description"))
-    return [component.name, *([component.type] if with_type else []), _source(component), described]
+    return [component.name, *([component.type] if with_type else []), _source(component, root), described]
 
 
-def _source(component: Component) -> str:
-    known = _provenance(component)
-    return _text(known.get("source_file")) or component.writer
+def _source(component: Component, root: Path) -> str:
+    file = _text(_provenance(component).get("source_file"))
+    return file.removeprefix(f"{root}/") or component.writer
 
 
 def _provenance(component: Component) -> dict[str, Any]:
@@ -125,6 +126,6 @@ def _remark_on(app: Aurite, components: Sequence[Component], types: Sequence[str
     if app.settings.enable_db:
         waiting = sum(type_ in types for type_, _ in app.files.load().components)
         if waiting:
-            remark(f"Files hold {counted(waiting, 'component')} of that: 'aurite export' brings them into the database.")
+            remark(f"Files hold {counted(waiting, 'component')} that fit: 'aurite export' brings them into the database.")
     elif not app.config.problems() and not app.config.components():
         remark("Add some below a folder that .aurite names in include_configs, or make a project with examples: 'aurite init'.")
