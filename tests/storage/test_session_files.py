@@ -131,7 +131,9 @@ MESSAGES = st.builds(NewMessage, st.sampled_from(["user", "tool"]), TEXTS, st.no
 
 
 @settings(max_examples=60, deadline=None)
-@given(NAMES, NAMES, st.none() | st.text(), st.lists(st.lists(MESSAGES, max_size=3), max_size=4))
+@given(
+    NAMES, NAMES, st.none() | st.text(st.characters(exclude_characters="\0")), st.lists(st.lists(MESSAGES, max_size=3), max_size=4)
+)
 def test_every_value_comes_back_as_it_went_in(
     session_id: str, name: str, title: str | None, writes: list[list[NewMessage]]
 ) -> None:

@@ -33,3 +33,21 @@ def check_name(name: object, what: str) -> str:
                 "control characters and lone surrogates are not allowed"
             )
     return name
+
+
+def check_text(text: str | None, what: str) -> None:
+    """Nothing, where every store can keep the text: UTF-8 has no lone surrogates, PostgreSQL no NUL.
+
+    Raises:
+        InvalidValueError.
+    """
+    if text is None:
+        return
+    if "\0" in text:
+        raise InvalidValueError(f"the {what} has a NUL character", next_step="In JSON, write it as an escape")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidValueError(
+            f"the {what} has a lone surrogate at position {error.start + 1}", next_step="In JSON, write it as an escape"
+        ) from error

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from aurite.errors import InvalidValueError
-from aurite.model.jsontext import decode
+from aurite.model.jsontext import check, decode
 from aurite.model.kinds import KINDS
-from aurite.model.names import check_name
+from aurite.model.names import check_name, check_text
 from aurite.model.records import Author, Change, Component, Key, Problem, Snapshot, Written
 from aurite.storage.changes import Found, Plan, check_changes, plan
 from aurite.storage.engine import Engine, Row, Transaction
@@ -127,7 +127,10 @@ def _misfit(component: Component) -> str | None:
         return f"{component.type!r} is no component type"
     try:
         check_name(component.name, "component name")
+        check_text(component.document, "document")
+        check_text(component.provenance, "provenance")
         document = decode(component.document)
+        check(document, what="document")
     except InvalidValueError as error:
         return error.message
     findings = examine(component.type, document)

@@ -13,7 +13,7 @@ import msgspec
 
 from aurite.errors import InvalidValueError, StorageError
 from aurite.model.jsontext import decode
-from aurite.model.names import check_name
+from aurite.model.names import check_name, check_text
 from aurite.model.records import (
     Cursor,
     DeletedSessions,
@@ -36,7 +36,6 @@ from aurite.storage.session_rules import (
     check_end,
     check_message,
     check_new_session,
-    check_text,
     require_same_owner,
     session_not_found,
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aurite.errors import AmbiguousNameError, InvalidValueError, SessionExistsError, SessionNotFoundError
 from aurite.model.jsontext import MAX_MESSAGE_BYTES, decode
-from aurite.model.names import check_name
+from aurite.model.names import check_name, check_text
 from aurite.model.records import NewMessage, NewRun, NewSession, RunEnd, Session
 
 
@@ -34,24 +34,6 @@ def check_end(end: RunEnd) -> None:
     """
     for what, text in (("error", end.error), ("result", end.result), ("usage", end.usage)):
         check_text(text, f"{what} of a run")
-
-
-def check_text(text: str | None, what: str) -> None:
-    """Nothing, where every store can keep the text: UTF-8 has no lone surrogates, PostgreSQL no NUL.
-
-    Raises:
-        InvalidValueError.
-    """
-    if text is None:
-        return
-    if "\0" in text:
-        raise InvalidValueError(f"the {what} has a NUL character", next_step="In JSON, write it as an escape")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidValueError(
-            f"the {what} has a lone surrogate at position {error.start + 1}", next_step="In JSON, write it as an escape"
-        ) from error
 
 
 def check_message(message: NewMessage) -> None:

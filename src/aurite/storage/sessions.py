@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from aurite.model.names import check_name
+from aurite.model.names import check_name, check_text
 from aurite.model.records import (
     Cursor,
     DeletedSessions,
@@ -25,7 +25,6 @@ from aurite.storage.session_rules import (
     check_end,
     check_message,
     check_new_session,
-    check_text,
     require_same_owner,
     session_not_found,
     the_only,
@@ -164,7 +163,6 @@ class SqlSessionStore:
 
     def set_title(self, session_id: str, title: str | None) -> None:
         check_text(title, "title")
-        check_text(title, "title")
         if not self._engine.write(self._sql["set_title"], session_id, title):
             raise session_not_found(session_id)
 
@@ -207,4 +205,4 @@ def _session(rows: Sequence[Row]) -> Session | None:
 
 def _with_tags(row: Row) -> Session:
     tags: str | None = row[-1]
-    return Session(*row[:-1], tuple(tags.split(TAG_SEPARATOR)) if tags else ())
+    return Session(*(*row[:-1], tuple(tags.split(TAG_SEPARATOR)) if tags else ()))

@@ -35,22 +35,37 @@ class _Transaction:
 
     def __init__(self, connection: apsw.Connection, clock: Callable[[], int]) -> None:
         self.now = clock
-        self._execute = connection.execute
-        self._executemany = connection.executemany
+        self._connection = connection
 
     def rows(self, statement: str, *values: Any) -> list[Row]:
-        return self._execute(statement, values).fetchall()
+        return _rows(self._connection, statement, values)
 
     def row(self, statement: str, *values: Any) -> Row | None:
-        found = self._execute(statement, values).fetchall()
+        found = _rows(self._connection, statement, values)
         return found[0] if found else None
 
     def run(self, statement: str, *values: Any) -> None:
-        self._execute(statement, values).fetchall()
+        self._connection.execute(statement, values).fetchall()
 
     def run_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        for _ in self._executemany(statement, rows):
+        for _ in self._connection.executemany(statement, rows):
             pass
+
+
+def _rows(connection: apsw.Connection, statement: str, values: tuple[Any, ...]) -> list[Row]:
+    """All rows; bytes that are not UTF-8, left by somebody's edit, come as lone surrogates and hide no other row."""
+    cursor = connection.execute(statement, values)
+    try:
+        return cursor.fetchall()
+    except UnicodeDecodeError:
+        columns = [f"c{number}" for number in range(len(cursor.get_description()))]
+        cursor.close(True)
+    as_bytes = ", ".join(f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END" for column in columns)
+    wrapped = f"WITH raw ({', '.join(columns)}) AS ({statement}) SELECT {as_bytes} FROM raw"
+    return [
+        tuple(value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in row)
+        for row in connection.execute(wrapped, values).fetchall()
+    ]
 
 
 class SqliteDatabase:
@@ -104,7 +119,7 @@ class SqliteDatabase:
     def read(self, statement: str, *values: Any) -> list[Row]:
         connection = self._lease()
         try:
-            return connection.execute(statement, values).fetchall()
+            return _rows(connection, statement, values)
         except (apsw.Error, UnicodeEncodeError) as error:
             raise translate(error, self.path) from error
         finally:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -422,8 +421,8 @@ class SessionStoreContract:
         with pytest.raises(SessionNotFoundError):
             store.find(reference)
 
-    @pytest.mark.parametrize("text", ["\ud800", "agent-x\udcff"])
-    def test_a_text_that_is_no_unicode_is_no_id_and_no_title(self, store: SessionStore, text: str) -> None:
+    @pytest.mark.parametrize("text", ["\ud800", "agent-x\udcff", "a\x00b"])
+    def test_a_text_that_some_store_cannot_keep_is_no_id_and_no_title(self, store: SessionStore, text: str) -> None:
         start(store, "agent-x")
         before = (store.get("agent-x"), store.runs("agent-x"), store.messages("agent-x"))
         refused = pytest.raises((SessionNotFoundError, InvalidValueError))
@@ -438,7 +437,7 @@ class SessionStoreContract:
         with refused:
             store.end_run("agent-x", before[1][0].run_id, RunEnd("failed", error=text))
         with refused:
-            store.append("agent-x", [NewMessage("user", json.dumps(text, ensure_ascii=False))])  # an escape would be kept
+            store.append("agent-x", [NewMessage("user", f'"{text}"')])  # as an escape it would be kept
         assert (store.get("agent-x"), store.runs("agent-x"), store.messages("agent-x")) == before
 
     # Listing.

@@ -7,7 +7,7 @@ CREATE TABLE store_meta (
   config_version INTEGER NOT NULL DEFAULT 0,
   writer TEXT,
   created_at INTEGER NOT NULL
-);
+) STRICT;
 
 CREATE TABLE components (
   type TEXT NOT NULL CHECK (length(type) BETWEEN 1 AND 255),
@@ -19,7 +19,7 @@ CREATE TABLE components (
   writer TEXT NOT NULL DEFAULT 'sql',
   provenance TEXT CHECK (provenance IS NULL OR json_valid(provenance)),
   PRIMARY KEY (type, name)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE component_revisions (
   revision INTEGER NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE component_revisions (
   author TEXT,
   changed_at INTEGER NOT NULL,
   PRIMARY KEY (revision, type, name)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX component_revisions_by_component ON component_revisions (type, name, revision);
 
@@ -48,7 +48,7 @@ CREATE TABLE sessions (
   message_count INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   active_at INTEGER NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_created ON sessions (created_at DESC, session_id);
 CREATE INDEX sessions_by_active ON sessions (active_at DESC, session_id);
@@ -62,7 +62,7 @@ CREATE TABLE session_tags (
   tag TEXT NOT NULL CHECK (length(tag) BETWEEN 1 AND 255),
   created_at INTEGER NOT NULL,
   PRIMARY KEY (session_id, tag)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX session_tags_by_tag ON session_tags (tag, created_at DESC, session_id);
 
@@ -77,7 +77,7 @@ CREATE TABLE runs (
   result TEXT CHECK (result IS NULL OR json_valid(result)),
   usage TEXT CHECK (usage IS NULL OR json_valid(usage)),
   owner TEXT
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX runs_by_session ON runs (session_id, started_at, run_id);
 CREATE INDEX runs_in_progress ON runs (started_at, run_id) WHERE status = 'running';
@@ -92,7 +92,7 @@ CREATE TABLE messages (
   run_id TEXT,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (session_id, seq)
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Edits by hand: the mark store_meta.writer is NULL outside Aurite's own transactions. Each row changed by hand bumps the counter
 -- once and leaves a revision; the mark is set meanwhile so that the triggers' own writes do not fire them again.
