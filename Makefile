@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-dev ## Look for mistakes
 	$(BIN)/ruff check .
 
 types: $(VENV)/.installed-dev ## Check the types
-	$(BIN)/mypy -p aurite -p tests
+	$(BIN)/mypy -p aurite -p tests -p bench
 
 format: $(VENV)/.installed-dev ## Lay out the code, and mend what can be mended safely
 	$(BIN)/ruff format .
