@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from aurite.config.manager import ConfigManager
 from aurite.config.workspace import Context, discover
-from aurite.errors import NotSupportedError
 from aurite.model.records import Author
 from aurite.settings import Settings
 from aurite.storage.ports import ComponentStore, SessionStore
@@ -17,9 +16,10 @@ from aurite.storage.ports import ComponentStore, SessionStore
 if TYPE_CHECKING:
     from aurite.runtime.results import AgentRunResult
     from aurite.runtime.runner import Runner
+    from aurite.storage.engine import Database
     from aurite.storage.entries import Parsed
     from aurite.storage.files import FileComponentStore
-    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.storage.postgres.database import PostgresDatabase
     from aurite.transfer.export import ExportReport
 
 
@@ -77,7 +77,7 @@ class Aurite:
 
         return self._closed_later(FileComponentStore(self.context.sources, always_scan=self.settings.force_refresh))
 
-    def database(self) -> SqliteDatabase:
+    def database(self) -> Database:
         """The database that the settings name, whichever mode is on; made with the current schema where it is empty.
 
         Raises:
@@ -119,10 +119,11 @@ class Aurite:
 
     @property
     def store_description(self) -> str:
-        """Which store components come from, for people: ``files of /path`` or ``SQLite database /path``."""
+        """Which store components come from, for people: ``files of /path`` or ``SQLite database /path``, ``PostgreSQL database NAME on HOST:PORT``."""
         if not self.settings.enable_db:
             return f"files of {self.files.location}"
-        return f"SQLite database {self.components.location}"
+        engine = "SQLite" if self.settings.db_type == "sqlite" else "PostgreSQL"
+        return f"{engine} database {self.components.location}"
 
     # Configuration.
 
@@ -147,7 +148,7 @@ class Aurite:
         """The components of a document that lies outside the store; see :func:`aurite.storage.documents.parse_document`."""
         from aurite.storage.documents import parse_document
 
-        return parse_document(raw, suffix)
+        return parse_document(raw, suffix, places=True)
 
     def export(self, *, dry_run: bool = False, prune: bool = False, skip_invalid: bool = False) -> ExportReport:
         """Put the components of files into the database; see :func:`aurite.transfer.export.export`."""
@@ -193,17 +194,29 @@ class Aurite:
     # Inside.
 
     @cached_property
-    def _database(self) -> SqliteDatabase:
+    def _database(self) -> Database:
         from aurite.storage.sqlite import SqliteDatabase
 
-        if self.settings.db_type != "sqlite":
-            raise NotSupportedError(
-                f"AURITE_DB_TYPE={self.settings.db_type} is not supported by this version yet",
-                next_step="Set AURITE_DB_TYPE=sqlite, or turn the database off with AURITE_ENABLE_DB=false",
-            )
-        database = SqliteDatabase(self.settings.db_path, synchronous=self.settings.db_synchronous)
+        database: Database
+        if self.settings.db_type == "sqlite":
+            database = SqliteDatabase(self.settings.db_path, synchronous=self.settings.db_synchronous)
+        else:
+            database = self._postgres()
         self._closing.append(database.close)
         return database
+
+    def _postgres(self) -> PostgresDatabase:
+        from aurite.storage.postgres.database import PostgresDatabase
+        from aurite.storage.postgres.target import target_from_settings
+
+        target = target_from_settings(self.settings)
+        return PostgresDatabase(
+            target,
+            force_refresh=self.settings.force_refresh,
+            watch=self.author.writer != "cli",  # a command ends before it could hear of anything
+            auto_upgrade=self.settings.db_auto_upgrade,
+            replica=target.at(self.settings.db_replica_host) if self.settings.db_replica_host else None,
+        )
 
     @cached_property
     def _runner(self) -> Runner:

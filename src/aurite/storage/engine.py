@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from aurite.model.records import Problem
+
 Row = tuple[Any, ...]
 
 
@@ -76,4 +78,20 @@ class Engine(Protocol):
         """Reads and writes, committed at the end of the block, rolled back where it raises. Waits its turn among writers."""
         ...
 
+    def read_somewhat_late(self, statement: str, *values: object) -> list[Row]:
+        """All rows of one statement that may miss the newest writes: for listings, which a replica may serve."""
+        ...
+
     def close(self) -> None: ...
+
+
+class Database(Engine, Protocol):
+    """An engine that can be looked after."""
+
+    def status(self) -> dict[str, object]:
+        """Where it is, versions, rows per table, sizes."""
+        ...
+
+    def check(self) -> list[Problem]:
+        """What is wrong with it; empty where all is well."""
+        ...

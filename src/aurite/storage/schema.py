@@ -45,7 +45,7 @@ def migrations(dialect: str) -> list[Migration]:
     return found
 
 
-CURRENT = {"sqlite": 1}
+CURRENT = {"sqlite": 1, "postgresql": 1}
 """The schema version of this code, per engine; a test holds it to the files."""
 
 

@@ -60,6 +60,6 @@ def _conditions(filter: SessionFilter) -> tuple[str, list[str], list[object]]:
     add("session_tags.tag = {}", filter.tag)
     sources = "sessions"
     if filter.tag is not None:
-        sources = "session_tags CROSS JOIN sessions" if not conditions[1:] else "sessions JOIN session_tags"
+        sources = "session_tags CROSS JOIN sessions" if not conditions[1:] else "sessions, session_tags"
         conditions.append("sessions.session_id = session_tags.session_id")
     return sources, conditions, values

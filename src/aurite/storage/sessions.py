@@ -130,7 +130,7 @@ class SqlSessionStore:
     ) -> Page:
         tags, dialect = self._sql["tags_of_session"], self._engine.dialect
         statement, values = listing(filter, limit=limit + 1, after=after, order=order, dialect=dialect, tags=tags)
-        sessions = [_with_tags(row) for row in self._engine.read(statement, *values)]
+        sessions = [_with_tags(row) for row in self._engine.read_somewhat_late(statement, *values)]
         if len(sessions) <= limit:
             return Page(sessions=sessions, next=None)
         last = sessions[limit - 1]
@@ -139,7 +139,7 @@ class SqlSessionStore:
 
     def count(self, filter: SessionFilter) -> int:
         statement, values = total(filter, dialect=self._engine.dialect)
-        fitting: int = self._engine.read(statement, *values)[0][0]
+        fitting: int = self._engine.read_somewhat_late(statement, *values)[0][0]
         return fitting
 
     def iterate(self, filter: SessionFilter) -> Iterator[Session]:

@@ -125,6 +125,9 @@ class SqliteDatabase:
         finally:
             self._idle.append(connection)
 
+    def read_somewhat_late(self, statement: str, *values: Any) -> list[Row]:
+        return self.read(statement, *values)
+
     def write(self, statement: str, *values: Any) -> list[Row]:
         with self.transaction() as work:
             return work.rows(statement, *values)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from aurite.errors import StorageError
 from aurite.model.records import Problem
 from aurite.storage.file_errors import storage_error
+from aurite.storage.tables import TABLES
 
 if TYPE_CHECKING:
     from aurite.storage.sqlite import SqliteDatabase
     from aurite.storage.write_lock import WriteLock
-
-TABLES = ("components", "component_revisions", "sessions", "session_tags", "runs", "messages")
 
 
 def create_if_missing(path: Path, lock: WriteLock) -> None:

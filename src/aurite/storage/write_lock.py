@@ -25,6 +25,11 @@ class WriteLock:
         StorageError: the lock file cannot be made; the place is read-only, or full.
     """
 
+    _guard: threading.Lock
+    _waiting: deque[threading.Lock]
+    _taken: bool
+    _holder: int | None
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
@@ -67,9 +72,9 @@ class WriteLock:
 
     def _be_free(self) -> None:
         self._guard = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
+        self._waiting = deque()
         self._taken = False
-        self._holder: int | None = None
+        self._holder = None
 
     def _open(self) -> int:
         if self._descriptor is None:

@@ -1,0 +1,80 @@
+"""A PostgreSQL database described and checked, for ``aurite db status`` and ``aurite db check``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurite.errors import StorageError
+from aurite.model.records import Problem
+from aurite.storage.postgres.schema import pending, schema_version
+from aurite.storage.tables import TABLES
+
+if TYPE_CHECKING:
+    from aurite.storage.postgres.database import PostgresDatabase
+
+
+def describe(database: PostgresDatabase) -> dict[str, object]:
+    """Where it is, versions, pending steps, rows per table, and sizes in bytes."""
+    with database.snapshot() as view:
+        version = schema_version(view)
+        config = view.row("SELECT config_version, store_id FROM store_meta")
+        rows = {table: (view.row(f"SELECT count(*) FROM {table}") or (0,))[0] for table in TABLES}
+        sizes = {table: (view.row("SELECT pg_total_relation_size($1::text::regclass)", table) or (0,))[0] for table in TABLES}
+        server = view.row("SELECT current_setting('server_version'), current_user, current_schema(), pg_is_in_recovery()")
+    if not (config and server):
+        raise StorageError(f"the database {database.location} gives no account of itself", next_step="Run aurite db check")
+    return {
+        "engine": "postgresql",
+        "engine_version": server[0],
+        "location": database.location,
+        "user": server[1],
+        "schema": server[2],
+        "in_recovery": server[3],
+        "store_id": config[1],
+        "schema_version": version,
+        "pending_steps": [f"{step.version:04d}_{step.name}" for step in pending(version)],
+        "config_version": config[0],
+        "rows": rows,
+        "bytes": sum(sizes.values()),
+        "table_bytes": sizes,
+        "pool_size": database.target.pool_size,
+        "pgbouncer": database.target.pgbouncer,
+    }
+
+
+def examine(database: PostgresDatabase) -> list[Problem]:
+    """What is wrong: counts that do not fit, components beside their history, triggers switched off, broken indexes."""
+    problems: list[Problem] = []
+    with database.snapshot() as view:
+        problems += [
+            Problem(f"sessions {session_id!r}", f"message_count says {said}, but there are {found} messages up to number {last}")
+            for session_id, said, found, last in view.rows(
+                "SELECT sessions.session_id, message_count, count(seq), coalesce(max(seq), 0) FROM sessions"
+                " LEFT JOIN messages ON messages.session_id = sessions.session_id GROUP BY sessions.session_id"
+                " HAVING message_count <> count(seq) OR message_count <> coalesce(max(seq), 0) LIMIT 20"
+            )
+        ]
+        problems += [
+            Problem(f"components {type_} {name!r}", "its newest revision does not hold its present value")
+            for type_, name in view.rows(
+                "SELECT components.type, components.name FROM components LEFT JOIN component_revisions AS newest"
+                " ON newest.type = components.type AND newest.name = components.name AND newest.revision = components.revision"
+                " WHERE newest.document IS DISTINCT FROM components.document LIMIT 20"
+            )
+        ]
+        problems += [
+            Problem(f"table {table}", f"the trigger {trigger} is switched off, so edits by hand are not seen")
+            for table, trigger in view.rows(
+                "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+                " WHERE tgrelid = to_regclass('components') AND NOT tgisinternal AND tgenabled = 'D'"
+            )
+        ]
+        problems += [
+            Problem(f"table {table}", f"its index {index} is not valid; run: REINDEX INDEX {index}")
+            for table, index in view.rows(
+                "SELECT indrelid::regclass::text, indexrelid::regclass::text FROM pg_index"
+                " WHERE NOT indisvalid AND indrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)",
+                list(TABLES),
+            )
+        ]
+    return problems

@@ -1,0 +1,113 @@
+"""Which schema a PostgreSQL database has, and the steps to the one that this version wants."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from aurite.errors import SchemaOutdatedError, SchemaTooNewError, StoreUnavailableError
+from aurite.storage.engine import Transaction
+from aurite.storage.schema import CURRENT, EMPTY, Migration, migrations
+
+if TYPE_CHECKING:
+    from aurite.storage.postgres.database import PostgresDatabase
+
+_LOCK = 0x41757274
+"""First half of the advisory lock's key; the second is the schema, so that two schemas do not wait for each other."""
+
+_LEGACY = -1
+
+
+def prepare(database: PostgresDatabase, *, auto_upgrade: bool) -> None:
+    """Create the schema where there is none; upgrade an older one where that is asked for.
+
+    Raises:
+        SchemaTooNewError: a newer Aurite wrote it.
+        SchemaOutdatedError: it is older, or of Aurite 0.4, and may not be upgraded unasked.
+        StorageError: the tables cannot be made.
+    """
+    with database.snapshot() as view:
+        version = schema_version(view)
+    if version == CURRENT["postgresql"]:
+        return
+    _require_usable(version, database.location)
+    if version > EMPTY and not auto_upgrade:
+        raise SchemaOutdatedError(
+            f"the database {database.location} has schema {version}, older than this version's {CURRENT['postgresql']}",
+            next_step="Upgrade it with aurite db upgrade, or set AURITE_DB_AUTO_UPGRADE=true",
+        )
+    upgrade(database)
+
+
+def upgrade(database: PostgresDatabase) -> list[Migration]:
+    """The steps that were carried out: all in one transaction, under a lock, after a second look."""
+    with database.transaction() as work:
+        if database.target.schema is not None:
+            _make_schema(work, database.target.schema)
+        if (work.row("SELECT current_schema()") or (None,))[0] is None:
+            raise StoreUnavailableError(
+                f"no schema of the search path exists in {database.location}", next_step="Set AURITE_DB_SCHEMA"
+            )
+        work.rows("SELECT pg_advisory_xact_lock($1::int, hashtext(current_schema()))", _LOCK)
+        version = schema_version(work)
+        _require_usable(version, database.location)
+        steps = pending(version)
+        if steps:
+            _require_utf8(work, database.location)
+        for step in steps:
+            _apply(work, step)
+    return steps
+
+
+def pending(version: int) -> list[Migration]:
+    """The steps that a database of a version still lacks."""
+    return [step for step in migrations("postgresql") if step.version > max(version, EMPTY)]
+
+
+def schema_version(view: Transaction) -> int:
+    """The number of the last step that a database has; 0 where there are no tables of ours, -1 for those of Aurite 0.4."""
+    found = view.row("SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass('store_meta') IS NOT NULL")
+    if found and found[0]:
+        version: int = (view.row("SELECT max(version) FROM schema_migrations") or (EMPTY,))[0]
+        return version
+    legacy = view.row(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('components') AND attname = 'component_type' AND NOT attisdropped"
+    )
+    return _LEGACY if legacy else EMPTY
+
+
+def _require_usable(version: int, location: str) -> None:
+    if version > CURRENT["postgresql"]:
+        raise SchemaTooNewError(
+            f"the database {location} has schema {version}, newer than this version of Aurite, which knows {CURRENT['postgresql']}",
+            next_step="Install the newer version: pip install --upgrade aurite",
+        )
+    if version == _LEGACY:
+        raise SchemaOutdatedError(
+            f"the database {location} was written by Aurite 0.4 and is not converted unasked",
+            next_step="Convert it with aurite db upgrade (in place), or copy it into a new one with aurite migrate",
+        )
+
+
+def _make_schema(work: Transaction, schema: str) -> None:
+    if work.row("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema) is None:
+        work.run("CREATE SCHEMA IF NOT EXISTS " + '"' + schema.replace('"', '""') + '"')
+
+
+def _require_utf8(work: Transaction, location: str) -> None:
+    encoding = (work.row("SELECT current_setting('server_encoding')") or ("",))[0]
+    if encoding != "UTF8":
+        raise StoreUnavailableError(
+            f"the database {location} has the encoding {encoding}, which cannot hold every text",
+            next_step="Create it with ENCODING 'UTF8', as aurite db create does",
+        )
+
+
+def _apply(work: Transaction, step: Migration) -> None:
+    if step.version == 1:
+        work.run("CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)")
+    work.run(step.script)
+    instant = work.now()
+    if step.version == 1:
+        work.run("INSERT INTO store_meta (id, store_id, created_at) VALUES (1, $1, $2)", str(uuid.uuid4()), instant)
+    work.run("INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)", step.version, step.name, instant)
