@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,25 @@ def test_the_lock_file_has_a_fitting_version_of_all_that_the_project_asks_for(lo
         version = versions.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is missing from {lock}; run `make lock`"
         assert requirement.specifier.contains(version, prereleases=True), f"{requirement} is {version} in {lock}; run `make lock`"
+
+
+def test_the_project_asks_for_exactly_the_packages_that_its_code_imports() -> None:
+    packages = packages_distributions()
+    imported = {
+        canonicalize_name(packages[name][0])
+        for path in (REPOSITORY / "src" / "aurite").rglob("*.py")
+        if path.parts[-2] != "testing"  # whoever uses it brings pytest and hypothesis along
+        for name in imported_from_elsewhere(path)
+    }
+    assert imported == {canonicalize_name(requirement.name) for requirement in wanted("runtime")}
+
+
+def imported_from_elsewhere(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names = {module.partition(".")[0] for module in modules}
+        yield from names - sys.stdlib_module_names - {"aurite"}
 
 
 def test_tests_run_with_the_versions_that_users_install() -> None:
