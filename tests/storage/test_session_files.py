@@ -233,7 +233,8 @@ def test_a_write_that_was_cut_off_anywhere_has_not_happened_and_the_next_one_suc
         path.write_bytes(whole[:cut])
         assert store.append("agent-x", [message("next")]) == 2
         assert path.read_bytes().startswith(before + b'{"message":{"seq":2,')
-        assert len(store.messages("agent-x")) == 2
+        assert path.read_bytes()[len(before) :].count(b"\n") == 2
+        assert path.read_bytes().endswith(b"}\n")
 
 
 def test_a_first_write_that_was_cut_off_anywhere_made_no_session(store: FileSessionStore, folder: Path) -> None:
@@ -249,13 +250,16 @@ def test_a_first_write_that_was_cut_off_anywhere_made_no_session(store: FileSess
     assert path.read_bytes().count(b"\n") == 3
 
 
-def test_a_write_whose_first_block_a_power_loss_left_empty_has_not_happened(store: FileSessionStore, folder: Path) -> None:
+@pytest.mark.parametrize("lost", [slice(4096, 8192), slice(-40, -20)], ids=["a block of a message", "a part of the last line"])
+def test_a_write_of_which_a_power_loss_left_a_part_empty_has_not_happened(
+    store: FileSessionStore, folder: Path, lost: slice
+) -> None:
     path = folder / "agent-x.jsonl"
     store.start_run(NewSession("agent-x", "agent", "weather"), NewRun("r1"), [message("one")])
     before, seen_before = path.read_bytes(), seen(store)
     store.append("agent-x", [message("x" * 9000), message("three")])
     whole = bytearray(path.read_bytes())
-    whole[4096:8192] = bytes(4096)
+    whole[lost] = bytes(len(whole[lost]))
     path.write_bytes(whole)
     assert seen(store) == seen_before
     assert store.append("agent-x", [message("next")]) == 2
