@@ -71,7 +71,21 @@ def insert_session(connection: apsw.Connection, session_id: str, messages: list[
 def load(connection: apsw.Connection) -> list[Any]:
     """All components, each document decoded, with the collector off."""
     with _collector_off():
-        return [decode(row[2]) for row in connection.execute(LOAD)]
+        return _decoded(connection.execute(LOAD).fetchall(), 2)
+
+
+def messages(connection: apsw.Connection, session_id: str) -> list[Any]:
+    """The messages of a session, each decoded."""
+    return _decoded(connection.execute(MESSAGES, (session_id,)).fetchall(), 3)
+
+
+def last_messages(connection: apsw.Connection, session_id: str, count: int) -> list[Any]:
+    """The last messages of a session, each decoded, oldest first."""
+    return _decoded(connection.execute(LAST_MESSAGES, (session_id, count)).fetchall()[::-1], 3)
+
+
+def _decoded(rows: list[Any], column: int) -> list[Any]:
+    return [decode(row[column]) for row in rows]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from aurite.app import Aurite
 from aurite.settings import Settings
 from bench import bare, material
 from bench.measuring import Measured, at_most, by_turns
@@ -18,8 +19,6 @@ _PER_FILE = 10
 
 def export(scale: Scale, folder: Path) -> Iterator[Measured]:
     """The files read and parsed, and their components inserted in one transaction, beside an export, which also checks each."""
-    from aurite.app import Aurite
-
     files = _project(folder, scale.exported)
     settings = replace(Settings.from_env(folder), db_type="sqlite", db_synchronous="FULL")
     floor_number, number = count(), count()

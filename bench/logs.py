@@ -76,10 +76,10 @@ def read(scale: Scale, folder: Path) -> Iterator[Measured]:
     material.start(store, "long", length)
     connection = bare.connect(path)
     floor, ours, parsed, floor_end, end, end_parsed = by_turns(
-        lambda: [bare.decode(row[3]) for row in connection.execute(bare.MESSAGES, ("long",))],
+        lambda: bare.messages(connection, "long"),
         lambda: store.messages("long"),
         lambda: [decode(message.document) for message in store.messages("long")],
-        lambda: [bare.decode(row[3]) for row in connection.execute(bare.LAST_MESSAGES, ("long", 20)).fetchall()[::-1]],
+        lambda: bare.last_messages(connection, "long", 20),
         lambda: store.last_messages("long", 20),
         lambda: [decode(message.document) for message in store.last_messages("long", 20)],
         rounds=scale.lists,

@@ -73,13 +73,17 @@ def start(store: SqlSessionStore, session_id: str, length: int = 0) -> None:
 
 STATUSES = ("completed",) * 8 + ("failed", "interrupted")
 AGENTS = 20
+OLDEST = 2_000
 BASE_OF_STEPS = "workflow-000001"
 TAG = "release"
 
 
 def store_of_sessions(path: Path, count: int) -> None:
-    """A database with that many sessions: of 20 agents and 20 workflows, one in ten failed, one in twenty tagged, steps of one
-    workflow among them. Written with bare inserts: nothing of them is measured."""
+    """A database with that many sessions. The oldest 2,000 are of ten agents and ten workflows, one in five failed or interrupted,
+    one in twenty tagged, one in ten a step of one workflow; who looks for them without an index walks over all the others.
+
+    Written with bare inserts: nothing of them is measured.
+    """
     database = SqliteDatabase(path, synchronous="OFF")
     with database.transaction() as work:
         work.run_many(
@@ -89,18 +93,21 @@ def store_of_sessions(path: Path, count: int) -> None:
         )
         work.run_many(
             "INSERT INTO session_tags (session_id, tag, created_at) SELECT session_id, ?, created_at FROM sessions"
-            " WHERE created_at % 20000 = 0",
-            [(TAG,)],
+            " WHERE created_at % 20000 = 0 AND created_at < ?",
+            [(TAG, OLDEST * 1000)],
         )
     database.close()
 
 
 def _session_rows(count: int) -> Iterator[tuple[object, ...]]:
     for number in range(count):
-        step = number % 10 == 1
+        old = number < OLDEST
+        step = old and number % 10 == 1
         kind = "agent" if number % 2 else "workflow"
+        called = f"{kind} {number % AGENTS}" if old else f"another {kind}"
+        status = STATUSES[number % 10] if old else "completed"
         session_id = f"{kind}-{number:06d}"
         base = BASE_OF_STEPS if step else session_id
         parent = BASE_OF_STEPS if step else None
         created = number * 1000
-        yield session_id, base, parent, kind, f"{kind} {number % AGENTS}", STATUSES[number % 10], created, created
+        yield session_id, base, parent, kind, called, status, created, created
