@@ -256,7 +256,7 @@ def add_project(workspace_anchor: Path, folder_name: str) -> None:
 
 def _replace(path: Path, text: str) -> None:
     target = path.resolve()
-    new = target.with_name(f".aurite-new-{secrets.token_hex(8)}")
+    new = target.with_name(f".aurite-anchor-{secrets.token_hex(8)}")
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
         try:

@@ -46,7 +46,12 @@ def edited(raw: bytes, suffix: str, edits: Edits, shown: str) -> bytes | None:
         NotSupportedError: no way of writing the values into this file reads back as the same values.
     """
     text, parsed = parse_for_editing(raw, suffix, shown)
-    if not edits.added and len(edits.deleted) == len(parsed.entries) and all(g.form == "single" for g in parsed.groups):
+    if (
+        edits.deleted
+        and not edits.added
+        and len(edits.deleted) == len(parsed.entries)
+        and all(g.form == "single" for g in parsed.groups)
+    ):
         return None
     wanted = _after(parsed, edits)
     crlf = 0 < raw.count(b"\n") == raw.count(b"\r\n")
@@ -92,11 +97,12 @@ def _attempts(text: str, parsed: Parsed, suffix: str, edits: Edits) -> Iterator[
         return
     from ruamel.yaml.error import YAMLError
 
-    from aurite.storage.yaml_editing import merged, rewritten, yaml_splices
+    from aurite.storage.yaml_editing import compact, fresh, merged, rewritten, yaml_splices
 
     ways: tuple[Callable[[], list[Splice]], ...] = (
-        lambda: yaml_splices(text, parsed, edits, merged),
-        lambda: yaml_splices(text, parsed, edits, rewritten),
+        lambda: yaml_splices(text, parsed, edits, merged, fresh),
+        lambda: yaml_splices(text, parsed, edits, rewritten, fresh),
+        lambda: yaml_splices(text, parsed, edits, lambda _own, _entry, document: compact(document), compact),
     )
     for way in ways:
         try:

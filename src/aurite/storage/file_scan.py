@@ -127,6 +127,7 @@ class FileWatch:
         self._changed_at: dict[str, int] = {}
         self._version = 0
         self._rest_until = 0.0
+        self._folders: set[Path] = set()
 
     def look(self, *, now: bool = False) -> Scan:
         """What there is, with the counter's value; ``now`` looks even if the last look was a moment ago."""
@@ -134,11 +135,20 @@ class FileWatch:
             return self._seen
         started = time.monotonic()
         seen = scan(self._sources)
+        seen.problems += self._gone()
         self._compare(seen)
         took = time.monotonic() - started
         if took > _QUICK and not self._always:
             self._rest_until = started + took + min(took * _REST, _LONGEST_REST)
         return seen
+
+    def _gone(self) -> Iterator[Problem]:
+        """A problem for each folder that was there before: what was in it must not vanish in silence."""
+        for folder in (folder for source in self._sources for folder in source.config_folders):
+            if os.path.lexists(folder):
+                self._folders.add(folder)
+            elif folder in self._folders:
+                yield Problem(shown_path(folder), "the folder is gone, and the components in it")
 
     def changed_at(self, path: str) -> int:
         """The counter's value when the file was last seen changed."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from aurite.errors import StorageError
+from aurite.errors import OutcomeUnknownError, StorageError
 from aurite.storage.documents import SUFFIXES
 from aurite.storage.file_errors import storage_error
 from aurite.storage.file_scan import JOURNAL_PREFIX
@@ -64,7 +64,14 @@ def replace_files(contents: Mapping[Path, bytes | None]) -> None:
         if isinstance(error, OSError):
             raise storage_error(error, Path(error.filename) if isinstance(error.filename, str) else folders[0]) from error
         raise
-    _finish(renames, deletes, folders, [_journal(folder, token) for folder in folders])
+    try:
+        _finish(renames, deletes, folders, [_journal(folder, token) for folder in folders])
+    except StorageError as error:
+        if len(contents) == 1:
+            raise
+        raise OutcomeUnknownError(
+            f"the write is recorded, but could not be finished: {error.message}", next_step="The next command finishes it"
+        ) from error
 
 
 def _sweep(folders: Iterable[Path]) -> None:

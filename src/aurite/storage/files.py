@@ -11,10 +11,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from aurite.errors import InvalidValueError, NoProjectError
+from aurite.errors import InvalidValueError, NoProjectError, NotSupportedError
 from aurite.model.jsontext import check, decode_strictly
 from aurite.model.kinds import KINDS
-from aurite.model.records import Author, Change, Component, Create, Delete, Key, Problem, Put, Snapshot, Update, Written
+from aurite.model.records import (
+    Author,
+    Change,
+    Component,
+    ComponentRevision,
+    Create,
+    Delete,
+    Key,
+    Problem,
+    Put,
+    Snapshot,
+    Update,
+    Written,
+)
 from aurite.model.sources import Source
 from aurite.model.validation import require_valid
 from aurite.storage.changes import Found, Plan, check_changes, plan
@@ -106,6 +119,12 @@ class FileComponentStore:
                 if written is not None:
                     return written
 
+    def history(self, type: str, name: str) -> list[ComponentRevision]:  # noqa: ARG002 - refused for every component
+        raise NotSupportedError(
+            "components in files have no history of their own",
+            next_step="Keep the files under version control, or use a database (AURITE_ENABLE_DB=true)",
+        )
+
     def close(self) -> None:
         if self._lock is not None:
             self._lock.close()
@@ -120,11 +139,13 @@ class FileComponentStore:
         """All files read, or those that changed, such that none changed while they were read."""
         if again:
             self._read = {path: ReadFile(-1, old.components) for path, old in self._read.items()}
-        seen = self._settled()
+        seen, known = self._settled(), self._read
         for _ in range(_LOOKS):
             with _collector_off(len(seen.files)):
                 self._read = {path: self._current(path, seen) for path in seen.files}
-            before, seen = seen, self._settled()
+            if all(self._read[path] is known.get(path) for path in self._read):
+                break
+            before, known, seen = seen, self._read, self._settled()
             if seen.version == before.version:
                 break
         return seen

@@ -18,7 +18,7 @@ def json_splices(text: str, parsed: Parsed, group: Group, edits: Edits, *, appen
     entries = parsed.entries[group.first : group.first + group.count]
     kept = [number for number in range(group.count) if group.first + number not in edits.deleted]
     added = edits.added if append else ()
-    if group.form == "flow" and not kept:
+    if not kept:
         return [Splice(group.start, group.end, _whole_list(text, entries, added))]
     splices = [
         Splice(entry.start, entry.end, rendered(edits.replaced[group.first + number], *style_of(text, entry)))
@@ -27,7 +27,7 @@ def json_splices(text: str, parsed: Parsed, group: Group, edits: Edits, *, appen
     ]
     splices += _removals(entries, kept) if group.form == "flow" else []
     if added:
-        splices += _additions(text, entries, group, kept[-1], added)
+        splices += _additions(text, entries, group, added)
     return splices
 
 
@@ -78,7 +78,7 @@ def _removals(entries: tuple[Entry, ...], kept: list[int]) -> list[Splice]:
     return splices
 
 
-def _additions(text: str, entries: tuple[Entry, ...], group: Group, last: int, added: tuple[str, ...]) -> list[Splice]:
+def _additions(text: str, entries: tuple[Entry, ...], group: Group, added: tuple[str, ...]) -> list[Splice]:
     base, unit = style_of(text, entries[-1])
     if group.form == "single":
         return [
@@ -88,9 +88,7 @@ def _additions(text: str, entries: tuple[Entry, ...], group: Group, last: int, a
     gap = text[group.start + 1 : entries[0].start]
     gap = gap if not gap.strip() else "\n" + base
     new = "".join(f",{gap or ' '}{rendered(document, base, unit)}" for document in added)
-    # Behind the last entry that stays, but also behind the text of deleted ones, so that no two replacements touch.
-    place = entries[-1].end if last < len(entries) else group.end
-    return [Splice(place, place, new)]
+    return [Splice(entries[-1].end, entries[-1].end, new)]
 
 
 def _whole_list(text: str, entries: tuple[Entry, ...], added: tuple[str, ...]) -> str:

@@ -22,27 +22,39 @@ _OUTSIDE = "__anchors_outside_of_this_entry__"
 _ALIAS = re.compile(r"(?:^|(?<=[\s\[{,:]))\*([^\s\[\]{},]+)")
 _ANCHOR = re.compile(r"(?:^|(?<=[\s\[{,:-]))&([^\s\[\]{},]+)")
 _PLAIN = re.compile(r"[^\W_]|[^\W_][^\n]*[^\s:]|[_./$(+][^\n]*[^\s:]")
-_LITERAL = re.compile(r"[^\s][^\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*")
+_LITERAL = re.compile(r"(?!\s)[^\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*")
 
 Render = Callable[[str, Entry, str], str]
 """The lines of a changed entry at column 0, from its text there, itself and the new document."""
 
+RenderNew = Callable[[str], str]
+"""The lines of a new entry at column 0, from its document."""
 
-def yaml_splices(text: str, parsed: Parsed, edits: Edits, render: Render) -> list[Splice]:
+
+def yaml_splices(text: str, parsed: Parsed, edits: Edits, render: Render, render_new: RenderNew) -> list[Splice]:
     """The replacements of pieces of text that carry out the edits in a YAML text."""
+    added_lines = [render_new(document) for document in edits.added]
     splices: list[Splice] = []
     added = bool(edits.added)
     for group in reversed(parsed.groups):
         last, added = added, False
         if group.form == "flow" and (group.count or not last):
-            splices += json_splices(text, parsed, group, edits, append=last)
+            splices += json_splices(text, parsed, group, _escaped(edits), append=last)
             continue
         splices += _block_splices(text, parsed, group, edits, render)
         if last:
-            splices += _additions(text, parsed, group, edits)
+            splices += _additions(text, parsed, group, added_lines)
     if added:
-        splices.append(Splice(len(text), len(text), _ended(text) + "".join(_item(document) for document in edits.added)))
+        splices.append(Splice(len(text), len(text), _ended(text) + "".join(map(_item, added_lines))))
     return splices
+
+
+def _escaped(edits: Edits) -> Edits:
+    return Edits(
+        {position: encode_for_yaml(document) for position, document in edits.replaced.items()},
+        edits.deleted,
+        tuple(map(encode_for_yaml, edits.added)),
+    )
 
 
 def _block_splices(text: str, parsed: Parsed, group: Group, edits: Edits, render: Render) -> list[Splice]:
@@ -55,21 +67,23 @@ def _block_splices(text: str, parsed: Parsed, group: Group, edits: Edits, render
         elif position in edits.deleted:
             left -= 1
             start, end = _lines(text, entry)
+            start = _dash_line(text, start) if group.form == "block" else start
             emptied = group.form == "block" and not left and not (edits.added and group is parsed.groups[-1])
             splices.append(Splice(start, end, "[]\n" if emptied else ""))
     return splices
 
 
-def _additions(text: str, parsed: Parsed, group: Group, edits: Edits) -> list[Splice]:
+def _additions(text: str, parsed: Parsed, group: Group, added: list[str]) -> list[Splice]:
     """New entries behind a list of dashes, an empty list, or as further documents behind a component that stands alone."""
     if not group.count:
-        return [Splice(group.start, group.end, "".join(_item(document) for document in edits.added).rstrip("\n"))]
+        head = "" if group.start == 0 or text[group.start - 1] == "\n" else "\n"
+        return [Splice(group.start, group.end, head + "".join(map(_item, added)).rstrip("\n"))]
     last = parsed.entries[group.first + group.count - 1]
     _, end = _lines(text, last)
     if group.form == "single":
-        return [Splice(end, end, _ended(text[:end]) + "".join(f"---\n{fresh(document)}" for document in edits.added))]
+        return [Splice(end, end, _ended(text[:end]) + "".join(f"---\n{lines}" for lines in added))]
     dash, gap = _dash(text, last)
-    lines = "".join(_item(document, dash, gap) for document in edits.added)
+    lines = "".join(_item(lines, dash, gap) for lines in added)
     return [Splice(end, end, _ended(text[:end]) + lines)]
 
 
@@ -77,8 +91,8 @@ def _ended(text: str) -> str:
     return "" if not text or text.endswith("\n") else "\n"
 
 
-def _item(document: str, dash: str = "", gap: str = " ") -> str:
-    return f"{dash}-{gap}" + _indented(fresh(document), dash + " " + " " * len(gap)).lstrip(" ")
+def _item(lines: str, dash: str = "", gap: str = " ") -> str:
+    return f"{dash}-{gap}" + _indented(lines, dash + " " + " " * len(gap)).lstrip(" ")
 
 
 def _lines(text: str, entry: Entry) -> tuple[int, int]:
@@ -88,6 +102,14 @@ def _lines(text: str, entry: Entry) -> tuple[int, int]:
         return start, entry.end
     end = text.find("\n", entry.end)
     return start, len(text) if end < 0 else end + 1
+
+
+def _dash_line(text: str, start: int) -> int:
+    """Where the line with an entry's dash starts, which may stand alone above the entry."""
+    if re.match(r" *-", text[start:]):
+        return start
+    alone = re.search(r"^ *-[ \t]*(?:#[^\n]*)?\n(?:[ \t]*(?:#[^\n]*)?\n)*\Z", text[:start], re.MULTILINE)
+    return alone.start() if alone else start
 
 
 def _dash(text: str, entry: Entry) -> tuple[str, str]:
@@ -125,7 +147,7 @@ def merged(own: str, entry: Entry, document: str) -> str:
     return written.split("\n", 1)[1] if outside else written
 
 
-def fresh(document: str, _entry: Entry | None = None, _document: str | None = None) -> str:
+def fresh(document: str) -> str:
     """The lines of a document that has none yet."""
     yaml = _round_trip("")
     return _dumped(yaml, _node(decode(document)))
@@ -134,6 +156,11 @@ def fresh(document: str, _entry: Entry | None = None, _document: str | None = No
 def rewritten(_own: str, _entry: Entry, document: str) -> str:
     """The entry's lines made anew, where the old ones cannot hold the new value."""
     return fresh(document)
+
+
+def compact(document: str) -> str:
+    """A document in one line of braces, which holds what no other form does."""
+    return encode_for_yaml(document) + "\n"
 
 
 def encode_for_yaml(document: str) -> str:
