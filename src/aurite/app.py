@@ -119,7 +119,7 @@ class Aurite:
 
     @property
     def store_description(self) -> str:
-        """Which store components come from, for people: ``files of /path`` or ``SQLite database /path``, ``PostgreSQL database NAME on HOST:PORT``."""
+        """Which store components come from, for people: ``files of /path``, ``SQLite database /path``, ..."""
         if not self.settings.enable_db:
             return f"files of {self.files.location}"
         engine = "SQLite" if self.settings.db_type == "sqlite" else "PostgreSQL"

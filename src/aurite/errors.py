@@ -83,14 +83,23 @@ class AmbiguousNameError(AuriteError):
 
 
 class RevisionConflictError(AuriteError):
-    """The component changed since the caller read it; ``current`` is its document now, or None where it is gone."""
+    """The component changed since the caller read it.
+
+    Attributes:
+        current: its document now, or None where it is gone.
+        revision: its revision now.
+        diff: from what is there now to what was to be written, line by line.
+    """
 
     code = "revision_conflict"
 
-    def __init__(self, message: str, *, current: str | None, revision: int | None, next_step: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, current: str | None, revision: int | None, diff: str = "", next_step: str | None = None
+    ) -> None:
         super().__init__(message, next_step=next_step)
         self.current = current
         self.revision = revision
+        self.diff = diff
 
 
 class SessionNotFoundError(AuriteError):

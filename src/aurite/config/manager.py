@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aurite.config.history import History
 from aurite.errors import ComponentNotFoundError, InvalidComponentError
 from aurite.model.jsontext import check, decode
 from aurite.model.kinds import kind_of
@@ -167,6 +168,11 @@ class ConfigManager:
         origin = decode(component.provenance) if component.provenance else {}
         folder = Path(origin.get("context_path") or self._root)
         return folder if folder.is_dir() else self._root
+
+    @property
+    def history(self) -> History:
+        """What became of components over time, and the way back."""
+        return History(self, self._store)
 
     def refresh(self) -> None:
         """Load everything anew from the store."""

@@ -80,6 +80,8 @@ def check(value: JsonValue, *, what: str = "value", max_bytes: int = MAX_DOCUMEN
     text = encode(value)
     if len(text) > max_bytes // 4 and len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise InvalidValueError(f"{what} is larger than {max_bytes // 1024 // 1024} MiB")
+    if "\\ud" in text and decode_strictly(text) != value:
+        raise InvalidValueError(f"{what} has a character in two halves (surrogates side by side), which JSON reads as one")
     return text
 
 
@@ -92,18 +94,21 @@ def _check_tree(value: JsonValue, what: str) -> None:
         below: list[tuple[JsonValue, str]] = []
         for item, path in level:
             if type(item) is dict:
-                for key, child in item.items():
-                    if type(key) is not str:
-                        raise InvalidValueError(f"{path} has a key that is not text: {key!r}")
-                    if type(child) not in _PLAIN:
-                        _check_item(child, f"{path}.{key}", below)
+                _check_keys(item, path)
+                children = [(child, f"{path}.{key}") for key, child in item.items() if type(child) not in _PLAIN]
             else:
-                for position, child in enumerate(item):
-                    if type(child) not in _PLAIN:
-                        _check_item(child, f"{path}[{position}]", below)
+                children = [(child, f"{path}[{place}]") for place, child in enumerate(item) if type(child) not in _PLAIN]
+            for child, child_path in children:
+                _check_item(child, child_path, below)
         level = below
     if level:
         raise InvalidValueError(f"{what} is nested deeper than {MAX_LEVELS} levels")
+
+
+def _check_keys(item: dict[JsonValue, JsonValue], path: str) -> None:
+    for key in item:
+        if type(key) is not str:
+            raise InvalidValueError(f"{path} has a key that is not text: {key!r}")
 
 
 def _check_item(item: JsonValue, path: str, containers: list[tuple[JsonValue, str]]) -> None:

@@ -48,6 +48,28 @@ class Component(msgspec.Struct, frozen=True, gc=False):
         return value
 
 
+class ComponentRevision(msgspec.Struct, frozen=True, gc=False):
+    """One change of one component, as its store remembers it."""
+
+    revision: int
+    type: str
+    name: str
+    change: str
+    """``create``, ``update`` or ``delete``."""
+    document: str | None
+    """The whole value after the change; None where it was deleted."""
+    provenance: str | None
+    writer: str
+    """From where it came: ``cli``, ``api``, ``python``, ``export``, ``sql``."""
+    author: str | None
+    """Login name, or the database's role for edits by SQL; None where it is not known."""
+    changed_at: int
+
+    @property
+    def key(self) -> Key:
+        return (self.type, self.name)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that could not be read, or does not fit its type; the rest goes on without it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aurite.errors import ComponentExistsError, ComponentNotFoundError, InvalidValueError, RevisionConflictError
+from aurite.model.difference import difference
 from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, check, decode
 from aurite.model.names import check_name
 from aurite.model.records import Change, Create, Delete, Key, Put, Update, Written
@@ -85,11 +86,13 @@ def _require_current(change: Update | Delete, found: Found) -> None:
             revision=None,
             next_step="Create it again if it shall exist",
         )
-    if change.expected_revision is not None and found[1] != change.expected_revision:
+    if found is not None and change.expected_revision is not None and found[1] != change.expected_revision:
+        wanted = change.document if isinstance(change, Update) else None
         raise RevisionConflictError(
-            f"{change.type} {change.name!r} is at revision {found[1]} now, not {change.expected_revision}; it reads: {found[0]}",
+            f"{change.type} {change.name!r} is at revision {found[1]} now, not {change.expected_revision}",
             current=found[0],
             revision=found[1],
+            diff=difference(found[0], wanted, before_is=f"revision {found[1]}", after_is="what was to be written"),
             next_step="Read it again, and repeat the change on what is there now",
         )
 

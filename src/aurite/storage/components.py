@@ -11,7 +11,7 @@ from aurite.errors import InvalidValueError
 from aurite.model.jsontext import check, decode
 from aurite.model.kinds import KINDS
 from aurite.model.names import check_name, check_text
-from aurite.model.records import Author, Change, Component, Key, Problem, Snapshot, Written
+from aurite.model.records import Author, Change, Component, ComponentRevision, Key, Problem, Snapshot, Written
 from aurite.storage.changes import Found, Plan, check_changes, plan
 from aurite.storage.engine import Engine, Row, Transaction
 from aurite.storage.statements import statements
@@ -71,6 +71,9 @@ class SqlComponentStore:
                 work.run(self._sql["end_change"])
         self._engine.note_config_version(version)
         return found.written(version)
+
+    def history(self, type: str, name: str) -> list[ComponentRevision]:
+        return [ComponentRevision(*row) for row in self._engine.read(self._sql["history"], type, name)]
 
     def close(self) -> None:
         self._engine.close()

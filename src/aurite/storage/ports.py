@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from aurite.model.records import (
     Author,
     Change,
+    ComponentRevision,
     Cursor,
     DeletedSessions,
     Message,
@@ -71,6 +72,14 @@ class ComponentStore(Protocol):
             RevisionConflictError: ``expected_revision`` is set and is not the current one, or the component is gone.
             InvalidValueError: a name, type or document breaks a limit, or a key appears twice.
             StorageError: the store failed.
+        """
+        ...
+
+    def history(self, type: str, name: str) -> list[ComponentRevision]:
+        """Every change of a component, newest first; empty where there never was one. It outlives the component.
+
+        Raises:
+            NotSupportedError: this store keeps no history; files leave that to version control.
         """
         ...
 

@@ -15,11 +15,11 @@ _text = st.one_of(
     st.text(max_size=20),
     st.text(st.characters(exclude_categories=()), max_size=20),  # hypothesis leaves lone surrogates out unless asked
     st.lists(_awkward_text, max_size=4).map("".join),
-)
+).map(lambda text: text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass"))  # two halves are one character
 _integers = st.one_of(
     st.integers(),
     st.integers(min_value=-(2**70), max_value=2**70),
-    st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 10**400, 10**5000]),
+    st.sampled_from([2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**64, 10**400, 10**4000]),
 )
 _floats = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=True),

@@ -62,3 +62,7 @@ DELETE FROM components WHERE type = $1 AND name = $2;
 -- One line of history per changed component, with its whole value.
 INSERT INTO component_revisions (revision, type, name, change, document, provenance, writer, author, changed_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: history
+SELECT revision, type, name, change, document, provenance, writer, author, changed_at
+FROM component_revisions WHERE type = $1 AND name = $2 ORDER BY revision DESC;
