@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from aurite.storage.ports import SessionStore
-from aurite.storage.session_files import FileSessionStore
-from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
 from aurite.testing import SessionStoreContract
+from tests.contracts.stores import file_sessions, sqlite_sessions
 
 
 class TestSqlite(SessionStoreContract):
     def open_store(self, folder: Path) -> SessionStore:
-        return SqlSessionStore(SqliteDatabase(folder / "aurite.db"))
+        return sqlite_sessions(folder)
 
 
 class TestFiles(SessionStoreContract):
     def open_store(self, folder: Path) -> SessionStore:
-        return FileSessionStore(folder / ".aurite_cache")
+        return file_sessions(folder)
