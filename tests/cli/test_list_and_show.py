@@ -187,7 +187,7 @@ def test_a_name_that_several_types_share_asks_for_the_type(project: Program) -> 
 
 
 def test_an_unknown_name_is_a_failure_that_names_close_ones(project: Program) -> None:
-    project("show", "weather agnt").refused("'weather agnt'", "Did you mean 'Weather Agent'?")
+    project("show", "weather agnt").refused("'weather agnt'", "Did you mean 'Weather Agent'")
     project("show", "qqq").refused("aurite list")
     project("show", "--type", "llm", "ofline").refused("'offline'")
 

@@ -58,11 +58,11 @@ def prepare_sqlite(database: SqliteDatabase) -> None:
         NotAuriteDatabaseError: it belongs to another program.
     """
     with database.snapshot() as view:
-        version = _version(view.rows, database.location)
+        version = version_of(view.rows, database.location)
     if version == CURRENT["sqlite"]:
         return
     with database.alone() as connection:
-        version = _version(lambda statement: connection.execute(statement).fetchall(), database.location)
+        version = version_of(lambda statement: connection.execute(statement).fetchall(), database.location)
         if EMPTY < version < CURRENT["sqlite"]:
             _back_up(connection, database.path, version)
         for migration in migrations("sqlite"):
@@ -70,7 +70,11 @@ def prepare_sqlite(database: SqliteDatabase) -> None:
                 _apply(connection, migration, database.now())
 
 
-def _version(rows: Callable[[str], list[Row]], location: str) -> int:
+def version_of(rows: Callable[[str], list[Row]], location: str) -> int:
+    """The schema version of an open database, ``EMPTY`` where there is nothing in it.
+
+    Raises: SchemaTooNewError, SchemaOutdatedError, NotAuriteDatabaseError, as for :func:`prepare_sqlite`.
+    """
     tables = {name for (name,) in rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "schema_migrations" in tables and "store_meta" in tables:
         version: int = rows("SELECT max(version) FROM schema_migrations")[0][0]

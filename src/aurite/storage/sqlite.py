@@ -239,6 +239,10 @@ class SqliteDatabase:
     def _set_pragmas(self, connection: apsw.Connection) -> None:
         mode = connection.pragma("journal_mode")
         if mode != "wal":
+            from aurite.storage.schema import version_of
+
+            # What belongs to another program, or to Aurite 0.4, keeps its journal mode: it is refused without a byte changed.
+            version_of(lambda statement: connection.execute(statement).fetchall(), self.location)
             with self._lock.held():
                 mode = connection.pragma("journal_mode", "wal")
         wanted = {
