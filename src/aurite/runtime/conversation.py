@@ -56,6 +56,7 @@ class Conversation:
         self._toolset = toolset
         self._recorder = recorder
         self._emit = emit
+        self._model = model
         self._agent = _agent(plan, model, toolset)
         self._answering: Callable[[], ModelResponse] | None = None
         self._usage = RunUsage()
@@ -109,7 +110,10 @@ class Conversation:
     async def _converse(self, message: str, shown: list[ModelMessage]) -> tuple[AgentStatus, str | None]:
         limits = UsageLimits(request_limit=self._plan.agent.max_iterations)
         try:
-            async with self._agent.iter(message, message_history=shown, usage_limits=limits, usage=self._usage) as run:
+            async with (
+                self._model,  # gives its connections back
+                self._agent.iter(message, message_history=shown, usage_limits=limits, usage=self._usage) as run,
+            ):
                 async for node in run:
                     if isinstance(node, ModelRequestNode):
                         await self._ask(node, run)

@@ -7,6 +7,7 @@ requests through it. All of it belongs to one event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp.client._transport import Transport
     from mcp_types import CallToolResult, Tool
+
+
+# Without a handler of its own, the SDK's log would reach the terminal where the program has not set up logging: a traceback for
+# each line on a server's standard output that is not MCP. A program that sets up logging still gets all of it.
+logging.getLogger("mcp").addHandler(logging.NullHandler())
 
 
 class ToolError(Exception):
@@ -54,13 +60,13 @@ class Connection:
         ready = asyncio.create_task(self._ready.wait())
         try:
             await asyncio.wait({self._task, ready}, timeout=self.server.registration_timeout, return_when=asyncio.FIRST_COMPLETED)
-            if self._ready.is_set():
-                return
-            reason = self._reason() if self._task.done() else f"it did not answer within {self.server.registration_timeout:g} s"
-            await self.close()
-            raise self._error("did not start", reason)
+            if not self._ready.is_set():
+                in_time = self._task.done()
+                raise self._error(self._reason() if in_time else f"it did not answer within {self.server.registration_timeout:g} s")
         finally:
             ready.cancel()
+            if not self._ready.is_set():
+                await self.close()
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> CallToolResult:
         """The server's answer.
@@ -79,7 +85,7 @@ class Connection:
         except MCPError as error:
             if error.code == CONNECTION_CLOSED:
                 self._ended = True
-                raise ToolError(f"the MCP server {self.server.name!r} died during the call") from error
+                raise ToolError(f"the MCP server {self.server.name!r} was lost during the call") from error
             if error.code == REQUEST_TIMEOUT:
                 raise ToolError(f"the MCP server {self.server.name!r} did not answer within {self.server.timeout:g} s") from error
             raise ToolError(scrub(error.message, self.server.secrets)) from error
@@ -128,10 +134,9 @@ class Connection:
             error = error.exceptions[0]
         return str(error) or type(error).__name__
 
-    def _error(self, what: str, reason: str) -> McpServerError:
-        return McpServerError(
-            f"MCP server {self.server.name!r} {what}: {scrub(reason, self.server.secrets)}", next_step=_next_step(self.server)
-        )
+    def _error(self, reason: str) -> McpServerError:
+        said = scrub(reason, self.server.secrets)
+        return McpServerError(f"MCP server {self.server.name!r} did not start: {said}", next_step=_next_step(self.server))
 
 
 class Connections:
@@ -183,6 +188,8 @@ class Connections:
 
     async def close(self) -> None:
         """Stop all servers."""
+        for starting in self._starting.values():
+            starting.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
         everything = tuple(self._running.values())
         self._running.clear()

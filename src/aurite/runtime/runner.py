@@ -127,5 +127,13 @@ async def _put_away(task: asyncio.Task[Model]) -> None:
 
 
 def _build_model(plan: Plan) -> Model:
-    import_module("aurite.runtime.conversation")  # seconds, spent while the servers start
-    return plan.llm.build()
+    import_module("aurite.runtime.conversation")  # a second, spent while the servers start
+    from pydantic_ai.exceptions import UserError
+
+    from aurite.runtime.failures import run_error
+
+    try:
+        return plan.llm.build()
+    except UserError as error:
+        failure = run_error(error, plan.llm)
+        raise failure from failure.__cause__

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("weather")
 
@@ -30,7 +31,7 @@ def current_time(timezone: str) -> str:
 @server.tool()
 def fail(reason: str) -> str:
     """Fails."""
-    raise ValueError(f"no luck: {reason}")
+    raise ToolError(f"no luck: {reason}")
 
 
 @server.tool()
