@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,7 @@ class Aurite:
 
     def stream_agent(
         self, agent_name: str, user_message: str, *, system_prompt: str | None = None, session_id: str | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
+    ) -> AsyncGenerator[dict[str, Any], None]:
         """The events of one run of an agent as they happen; see :meth:`aurite.runtime.runner.Runner.stream_agent`."""
         return self._runner.stream_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
 

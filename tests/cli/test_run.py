@@ -116,6 +116,14 @@ def test_a_run_that_is_stopped_is_kept_as_cancelled(slow: Program, sent: signal.
     assert session["message_count"] >= 2
 
 
+def test_a_run_whose_reader_goes_away_is_kept_as_cancelled(project: Program) -> None:
+    ended = project.shell("aurite run 'Weather Agent' 'What is the weather in London?' --debug | head -1")
+
+    assert ended.status == 141
+    assert ended.errors == ""
+    assert [session["status"] for session in sessions(project)] == ["cancelled"]
+
+
 def test_a_person_can_talk_until_quit_in_one_session(project: Program) -> None:
     program = project.with_variables(PROMPT_TOOLKIT_NO_CPR="1")  # this terminal does not tell where its cursor is
     with program.terminal("run", "Packing Agent", columns=200) as person:

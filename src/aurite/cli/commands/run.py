@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,9 +128,12 @@ async def _print_result(app: Aurite, request: _Request, message: str) -> None:
 async def _stream(app: Aurite, request: _Request, message: str, session_id: str | None) -> str | None:
     """The id of the session that keeps the run; None where it is not kept."""
     renderer: Renderer = EventLines() if request.debug else StreamedAnswer(short=request.short)
+    events = app.stream_agent(request.name, message, system_prompt=request.system_prompt, session_id=session_id)
     try:
-        async for event in app.stream_agent(request.name, message, system_prompt=request.system_prompt, session_id=session_id):
-            renderer.take(event)
+        # Closed by hand: the run must be kept as cancelled before the app closes, where nobody reads what is printed any more.
+        async with aclosing(events):
+            async for event in events:
+                renderer.take(event)
     finally:
         renderer.close()
     renderer.raise_for_status()
