@@ -178,7 +178,7 @@ def test_who_stops_listening_cancels_the_run_and_the_text_so_far_is_kept(project
             pieces += event["type"] == "llm_response"
             if pieces == 2:
                 break
-        await events.aclose()  # type: ignore[attr-defined] # the port says AsyncIterator; it is a generator
+        await events.aclose()
 
     project.alone(listen_a_while)
     assert project.documents("agent-x")[-1] == {"role": "assistant", "content": "one two ", "interrupted": True}
