@@ -165,7 +165,7 @@ def fill(path: Path, count: int) -> None:
         )
         work.run(
             "INSERT INTO session_tags (session_id, tag, created_at)"
-            " SELECT session_id, 'release', created_at FROM sessions WHERE created_at % 20000 = 0 AND created_at < ?",
+            " SELECT session_id, CASE WHEN created_at < ? THEN 'release' ELSE 'later' END, created_at FROM sessions",
             OLDEST * 1_000,
         )
     database.close()
