@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -172,7 +171,7 @@ def test_adding_a_project_keeps_comments_mode_and_line_ends(tmp_path: Path) -> N
         assert kept in written
     assert read_anchor(path).project_folders == (tmp_path / "a", tmp_path / "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert os.listdir(tmp_path) == [".aurite"]
+    assert [one.name for one in tmp_path.iterdir()] == [".aurite"]
 
 
 def test_adding_a_project_to_something_else_is_refused(tmp_path: Path) -> None:

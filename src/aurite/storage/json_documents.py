@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from aurite.errors import InvalidValueError
-from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, JsonValue, check, decode_strictly
+from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, check, decode_strictly
 from aurite.storage.entries import Entry, FlawError, Group, Parsed
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -162,14 +162,3 @@ def _skip_space(text: str, position: int) -> int:
 
 def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
-
-
-def json_value(document: str) -> JsonValue:
-    """The value of a document as a change carries it.
-
-    Raises:
-        InvalidValueError: it is not JSON, repeats a key, or breaks a limit.
-    """
-    value = decode_strictly(document)
-    check(value, what="the document")
-    return value

@@ -38,15 +38,15 @@ def chosen_file(sources: Sequence[Source], file: str) -> Path:
         raise InvalidValueError(f"{file!r} is no path of a file")
     if not file.endswith(SUFFIXES):
         raise InvalidValueError(f"{file!r} is no file for components", next_step="Use .json, .yaml or .yml")
-    first = sources[0]
-    for start in (first.folder, *first.config_folders[:1]):
-        candidate = Path(os.path.normpath(start / file))
-        for source in sources:
-            for folder in source.config_folders:
-                if _would_be_read(candidate, folder):
-                    return candidate
-    folders = ", ".join(str(folder) for source in sources for folder in source.config_folders)
-    raise InvalidValueError(f"{file!r} lies outside of the folders of components", next_step=f"Choose a file below {folders}")
+    folders = [folder for source in sources for folder in source.config_folders]
+    candidate = Path(os.path.normpath(sources[0].folder / file))
+    within = [folder for folder in folders if candidate.is_relative_to(folder)]
+    if not within and folders and ".." not in Path(file).parts:
+        candidate, within = folders[0] / file, [folder for folder in folders[:1] if (folders[0] / file).is_relative_to(folder)]
+    if not any(_would_be_read(candidate, folder) for folder in within):
+        shown = ", ".join(map(str, folders))
+        raise InvalidValueError(f"{file!r} lies outside of the folders of components", next_step=f"Choose a file below {shown}")
+    return candidate
 
 
 def lies_in(path: Path, folders: Sequence[Path]) -> bool:
@@ -56,6 +56,4 @@ def lies_in(path: Path, folders: Sequence[Path]) -> bool:
 
 
 def _would_be_read(path: Path, folder: Path) -> bool:
-    if not lies_in(path, [folder]) or not path.is_relative_to(folder):
-        return False
-    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return lies_in(path, [folder]) and not any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -77,7 +77,8 @@ def parse_yaml(text: str) -> Parsed:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         context = f" {error.context}" if error.context else ""
-        raise FlawError(mark.line + 1 if mark else 0, f"is not YAML: {error.problem}{context}") from error
+        # At the end of the text libyaml points to a line that is not there.
+        raise FlawError(min(mark.line, text.count("\n")) + 1 if mark else 0, f"is not YAML: {error.problem}{context}") from error
     return builder.result()
 
 

@@ -18,9 +18,8 @@ from aurite.storage.json_editing import json_splices
 from aurite.storage.text_edits import Edits, Splice
 from aurite.storage.yaml_documents import resolve
 
-_OUTSIDE = "__anchors_outside_of_this_entry__"
-_ALIAS = re.compile(r"(?:^|(?<=[\s\[{,:]))\*([^\s\[\]{},]+)")
-_ANCHOR = re.compile(r"(?:^|(?<=[\s\[{,:-]))&([^\s\[\]{},]+)")
+_ALIAS = re.compile(r"(?<![^\s\[{,:])\*(?=[A-Za-z0-9_-])")
+_STAND_IN = "aurite.alias."
 _PLAIN = re.compile(r"[^\W_]|[^\W_][^\n]*[^\s:]|[_./$(+][^\n]*[^\s:]")
 _LITERAL = re.compile(r"(?!\s)[^\x00-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]*")
 
@@ -136,15 +135,12 @@ def _indented(lines: str, indent: str) -> str:
 
 def merged(own: str, entry: Entry, document: str) -> str:
     """The entry's own lines with what changed put in; comments and order stay."""
-    outside = sorted(set(_ALIAS.findall(own)) - set(_ANCHOR.findall(own)))
-    # An alias to an anchor elsewhere in the file gets a stand-in to point to, which is taken away again.
-    head = f"{_OUTSIDE}: [{', '.join(f'&{name} {{}}' for name in outside)}]\n" if outside else ""
+    # Aliases may point into other entries, so a word stands in for each while ruamel.yaml has the lines.
     yaml = _round_trip(own)
-    tree = yaml.load(head + own)
+    tree = yaml.load(_ALIAS.sub(_STAND_IN, own))
     _adapt(tree, entry.value, decode(document))
     _keep_anchors(tree)
-    written = _dumped(yaml, tree)
-    return written.split("\n", 1)[1] if outside else written
+    return _dumped(yaml, tree).replace(_STAND_IN, "*")
 
 
 def fresh(document: str) -> str:
