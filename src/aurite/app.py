@@ -75,7 +75,9 @@ class Aurite:
         """The components in files, whichever mode is on."""
         from aurite.storage.files import FileComponentStore
 
-        return self._closed_later(FileComponentStore(self.context.sources, always_scan=self.settings.force_refresh))
+        return self._closed_later(
+            FileComponentStore(self.context.sources, problems=self.context.problems, always_scan=self.settings.force_refresh)
+        )
 
     def database(self) -> Database:
         """The database that the settings name, whichever mode is on; made with the current schema where it is empty.

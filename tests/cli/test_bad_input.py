@@ -76,13 +76,15 @@ def test_a_place_without_an_anchor_is_refused_with_what_to_do(aurite: Program) -
         aurite(*arguments).refused(".aurite", "aurite init")
 
 
-def test_a_broken_anchor_is_told_with_its_name(project: Program) -> None:
+def test_a_broken_anchor_is_told_and_costs_no_component_in_the_database(project: Program) -> None:
+    project("export").done()
     (project.folder / ".aurite").write_text("[aurite\n")
 
-    ended = project("list")
-
-    assert "Traceback" not in ended.errors
-    assert ".aurite" in ended.errors
+    assert "Problem: " in project("list").done().errors
+    project("export").refused(".aurite:1")
+    project("export", "--prune", "--skip-invalid", "--yes").refused(".aurite:1")
+    assert project("validate").status == 1
+    assert len(project.with_variables(AURITE_ENABLE_DB="true")("list").done().lines) == 7
 
 
 def as_folder(path: Path) -> None:

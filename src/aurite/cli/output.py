@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # C0 and C1 controls, marks that turn the direction of writing, line separators, lone surrogates.
 _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _HIDDEN_IN_LINES = re.compile(_HIDDEN.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
+_FIRM_WIDTH = 32
 _LINE_BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _UNSAFE_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -144,13 +145,17 @@ def asking_is_possible() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def say_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows of text, the first column of each being its name; a heading is shown on terminals alone."""
+def say_table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, wrapping: Container[str] = ()) -> None:
+    """Rows of text, the first column of each being its name; a heading is shown on terminals alone.
+
+    Args:
+        wrapping: columns that may be broken over lines where the terminal is narrow.
+    """
     cells = [[printable(on_one_line(cell)) for cell in row] for row in rows]
     if not cells:
         return
     if on_terminal():
-        _say_rich_table(heading, cells)
+        _say_rich_table(heading, cells, wrapping)
     else:
         _say_plain_table(cells)
 
@@ -162,14 +167,16 @@ def _say_plain_table(cells: list[list[str]]) -> None:
     say("\n".join(lines))
 
 
-def _say_rich_table(heading: Sequence[str], cells: list[list[str]]) -> None:
+def _say_rich_table(heading: Sequence[str], cells: list[list[str]], wrapping: Container[str]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for position, title in enumerate(heading):
-        table.add_column(title, overflow="fold", style="cyan" if position == 0 else None)
+        # A long cell is broken rather than cut: nothing of a name may be missing.
+        firm = title not in wrapping and max(len(row[position]) for row in cells) <= _FIRM_WIDTH
+        table.add_column(title, overflow="fold", no_wrap=firm, style="cyan" if position == 0 else None)
     for row in cells:
         table.add_row(*map(Text, row))
     terminal().print(table)

@@ -9,12 +9,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 
-from aurite.errors import AuriteError, InvalidDocumentError, UsageError
-
-if TYPE_CHECKING:
-    from tomlkit.items import Array
+from aurite.errors import AuriteError, UsageError
 
 ScaffoldKind = Literal["project", "workspace"]
 
@@ -57,36 +54,19 @@ def scaffold(kind: ScaffoldKind, folder: Path, *, with_database: bool = False) -
 
 
 def add_to_workspace(project: Path) -> Path | None:
-    """The ``.aurite`` of the workspace around a project, which names it now; None where there is no workspace around it.
+    """The folder of the workspace around a project, which names the project now; None where there is no workspace around it.
 
     Raises:
-        InvalidDocumentError: the workspace's ``.aurite`` cannot be read, or has other than folders in ``projects``.
+        InvalidDocumentError, StorageError: the workspace's ``.aurite`` cannot be read or written.
     """
-    import tomllib
+    from aurite.config.workspace import add_project, discover
 
-    import tomlkit
-
-    for folder in project.parents:
-        anchor = folder / ".aurite"
-        if not anchor.is_file():
-            continue
-        try:
-            document = tomlkit.parse(anchor.read_text(encoding="utf-8-sig"))
-            plain = tomllib.loads(document.as_string()).get("aurite", {})
-        except ValueError as error:
-            raise InvalidDocumentError(f"{anchor} cannot be read: {error}") from error
-        if not isinstance(plain, dict) or plain.get("type") != "workspace":
-            continue
-        projects = plain.get("projects", [])
-        if not isinstance(projects, list):
-            raise InvalidDocumentError(f"{anchor}: `projects` is no list of folders")
-        relative = project.relative_to(folder).as_posix()
-        if relative not in projects:
-            table = cast("dict[str, Array]", document["aurite"])
-            table.setdefault("projects", tomlkit.array()).append(relative)
-            _replace(anchor, document.as_string())
-        return anchor
-    return None
+    workspace = discover(project, home=None).workspace
+    if workspace is None:
+        return None
+    folder = workspace.folder.resolve()
+    add_project(workspace.path, project.resolve().relative_to(folder).as_posix())
+    return folder
 
 
 def example_of_env() -> str:
@@ -147,14 +127,3 @@ def _write_new(target: Path, text: str, written: list[Path]) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.chmod(file.stat().st_mode & 0o777)
-        draft.replace(file)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

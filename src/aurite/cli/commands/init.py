@@ -85,7 +85,7 @@ def _carry_out(wish: _Wish) -> None:
     if wish.kind == "project":
         workspace = add_to_workspace(folder)
         if workspace is not None:
-            remark(f"Added to the workspace {workspace.parent}.")
+            remark(f"Added to the workspace {workspace}.")
     remark(f"Made the {wish.kind} {wish.name}. Next:")
     for step in _next_steps(wish):
         remark(f"  {step}")

@@ -64,7 +64,7 @@ def _types(what: str) -> tuple[str, ...]:
 
 def _say_components(components: Sequence[Component], *, with_type: bool, root: Path) -> None:
     rows = (_row(component, with_type=with_type, root=root) for component in components)
-    say_table(["Name", *(["Type"] if with_type else []), "From", "Description"], rows)
+    say_table(["Name", *(["Type"] if with_type else []), "From", "Description"], rows, wrapping=("From", "Description"))
 
 
 def _row(component: Component, *, with_type: bool, root: Path) -> list[str]:

@@ -90,7 +90,7 @@ def _say_page(app: Aurite, page: Page, sort: str, *, as_json: bool) -> None:
         say_json({"store": app.sessions.location, "sessions": shown, "next": following})
         return
     heading = ["Session", "Of", "Status", "Messages", "Created", "Title and tags"]
-    say_table(heading, map(_row, page.sessions))
+    say_table(heading, map(_row, page.sessions), wrapping=("Of", "Title and tags"))
     if not page.sessions:
         remark(f"No sessions that fit in {app.sessions.location}.")
     elif following is not None and on_terminal():
