@@ -117,6 +117,14 @@ def test_output_onto_a_full_disk_is_a_failure(aurite: Program) -> None:
     ended.refused("standard output", "No space left on device")
 
 
+def test_closed_streams_are_no_failure_and_lend_their_place_to_no_file(database: Program) -> None:
+    before = (database.folder / ".aurite_db" / "aurite.db").read_bytes()[:16]
+
+    assert database.shell("aurite list >&- <&-").done().errors == ""
+    assert database.shell("aurite list nothing >&- 2>&- <&-").status == 2
+    assert (database.folder / ".aurite_db" / "aurite.db").read_bytes()[:16] == before
+
+
 def test_an_error_that_nobody_foresaw_is_one_line_without_its_text(aurite: Program) -> None:
     code = (
         "import sys\n"

@@ -36,6 +36,7 @@ class Terminated(BaseException):
 
 def exit_status(program: click.Command, arguments: Sequence[str]) -> int:
     """The exit status of a program that was run with these arguments; whatever it raised has been told in one line."""
+    _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # Whatever a terminal's encoding lacks is shown as an escape instead of ending the program.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
@@ -136,9 +137,18 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith((".", "!", "?", "`", ":")) else f"{sentence}."
 
 
+def _stand_in_for_closed_streams() -> None:
+    """Without them (``>&-``) the next file that is opened, a database perhaps, would take the place of standard output."""
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
+
+
 def _drop_output() -> None:
     """Send what is still buffered nowhere, so that the end of the process does not fail on it again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
+    _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

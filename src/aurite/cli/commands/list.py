@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aurite.cli.context import open_app
+from aurite.cli.instants import iso
 from aurite.cli.output import counted, on_terminal, problem_document, remark, say_json, say_table, tell_problems
 from aurite.errors import UnknownTypeError, UsageError
 from aurite.model.kinds import KINDS, kind_of
@@ -107,7 +108,7 @@ def component_document(component: Component) -> dict[str, Any]:
         "name": component.name,
         "description": component.config().get("description"),
         "revision": component.revision,
-        "updated_at": component.updated_at,
+        "updated_at": iso(component.updated_at),
         "writer": component.writer,
         **{field: known.get(field) for field in _OF_SOURCE},
     }
