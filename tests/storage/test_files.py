@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -897,6 +898,33 @@ def test_death_at_any_single_step_of_a_write_over_several_files_leaves_before_or
             finished = True
             break
     assert finished
+
+
+def test_threads_that_read_and_write_while_others_die_never_wait_for_each_other_forever(tmp_path: Path) -> None:
+    store = open_files(tmp_path)
+    write(store, Put("llm", "x", llm_document("x", v=-1)))
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            store.load()
+
+    def die() -> None:
+        while not done.is_set():
+            draft = put_file(tmp_path / "config/llms/.draft", {"renames": [], "deletes": []})
+            draft.rename(tmp_path / "config/llms/.aurite-journal-1")
+            time.sleep(0.001)
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (read, read, die)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        write(store, Put("llm", "x", llm_document("x", v=number)))
+    done.set()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert document(store, "x") == llm_document("x", v=59)
 
 
 def test_a_journal_that_came_with_foreign_files_moves_and_deletes_nothing(tmp_path: Path) -> None:

@@ -99,13 +99,11 @@ class FileComponentStore:
 
     def load(self) -> Snapshot:
         self._require_sources()
-        with self._guard:
-            return self._snapshot(self._look(again=True))
+        return self._snapshot(again=True)
 
     def load_changes(self, since: Snapshot) -> Snapshot:  # noqa: ARG002 - what is known of each file is kept here, not in snapshots
         self._require_sources()
-        with self._guard:
-            return self._snapshot(self._look(again=False))
+        return self._snapshot(again=False)
 
     def write(self, changes: Sequence[Change], *, author: Author) -> Written:  # noqa: ARG002 - files say not who wrote them
         self._require_sources()
@@ -135,27 +133,33 @@ class FileComponentStore:
 
     # Reading.
 
+    def _snapshot(self, *, again: bool) -> Snapshot:
+        while True:
+            with self._guard:
+                seen = self._look(again=again)
+                if not seen.journals:
+                    return self._assembled(seen)
+            self._finish_interrupted(seen)
+
+    def _finish_interrupted(self, seen: Scan) -> None:
+        """Wait for writes over several files, or finish them. Never under the guard: a writer that is waited for may need it."""
+        finish_interrupted(seen.journals, self._may_write)
+
     def _look(self, *, again: bool) -> Scan:
-        """All files read, or those that changed, such that none changed while they were read."""
+        """All files read, or those that changed, such that none changed meanwhile; nothing read while a write is half done."""
         if again:
             self._read = {path: ReadFile(-1, old.components) for path, old in self._read.items()}
-        seen, known = self._settled(), self._read
+        seen, known = self._watch.look(now=True), self._read
         for _ in range(_LOOKS):
+            if seen.journals:
+                break
             with _collector_off(len(seen.files)):
                 self._read = {path: self._current(path, seen) for path in seen.files}
             if all(self._read[path] is known.get(path) for path in self._read):
                 break
-            before, known, seen = seen, self._read, self._settled()
+            before, known, seen = seen, self._read, self._watch.look(now=True)
             if seen.version == before.version:
                 break
-        return seen
-
-    def _settled(self) -> Scan:
-        """A look at the files while no write over several of them is half done."""
-        seen = self._watch.look(now=True)
-        while seen.journals:
-            finish_interrupted(seen.journals, self._may_write)
-            seen = self._watch.look(now=True)
         return seen
 
     def _current(self, path: str, seen: Scan) -> ReadFile:
@@ -165,7 +169,7 @@ class FileComponentStore:
             return known
         return read_file(seen.files[path], seen.version, known)
 
-    def _snapshot(self, seen: Scan) -> Snapshot:
+    def _assembled(self, seen: Scan) -> Snapshot:
         components: dict[Key, Component] = {}
         shadowed: list[Component] = []
         problems: list[Problem] = [*self._source_problems, *seen.problems]
@@ -181,7 +185,8 @@ class FileComponentStore:
     def _may_write(self, path: Path) -> bool:
         if lies_in(path.parent, [folder for source in self._sources for folder in source.config_folders]):
             return True
-        files = self._watch.look().files
+        with self._guard:
+            files = self._watch.look().files
         return any(os.path.realpath(file) == str(path) for file in files if Path(file).is_symlink())
 
     # Writing.
@@ -189,15 +194,19 @@ class FileComponentStore:
     def _try_to_write(self, changes: Sequence[Change]) -> Written | None:
         """What was done, or None where the files changed in between and it has to be tried again."""
         with self._guard:
-            planned = self._plan(changes, self._look(again=False))
+            seen = self._look(again=False)
+            planned = None if seen.journals else self._plan(changes, seen)
+        if planned is None:
+            self._finish_interrupted(seen)
+            return None
         for folder in planned.folders:
             _make_folder(folder)
         with locked_folders(planned.folders):
             with self._guard:
-                seen = self._watch.look(now=True)
+                seen = self._look(again=False)
                 if seen.journals:
                     return None  # finishing it takes other locks, so ours are given back first
-                again = self._plan(changes, self._look(again=False))
+                again = self._plan(changes, seen)
             if again.folders != planned.folders:
                 return None
             contents = _new_contents(again)
@@ -206,7 +215,7 @@ class FileComponentStore:
             if contents:
                 replace_files(contents)
         with self._guard:
-            return _written(again.plan, self._look(again=False).version)
+            return _written(again.plan, self._watch.look(now=True).version)
 
     def _plan(self, changes: Sequence[Change], seen: Scan) -> _FilePlan:
         places = self._places(seen)
