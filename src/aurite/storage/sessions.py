@@ -55,18 +55,15 @@ class SqlSessionStore:
             check_message(message)
         with self._engine.transaction() as work:
             instant = work.now()
-            found = _session(work.rows(self._one, session.session_id))
-            if found is None:
-                base = session.base_session_id or session.session_id
-                identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
-                work.run(self._sql["insert"], *identity, len(messages), instant)
-            else:
-                require_same_owner(found, session)
+            base = session.base_session_id or session.session_id
+            identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
+            last = len(messages)
+            if not work.row(self._sql["insert"], *identity, last, instant):
+                require_same_owner(self._known(work, session.session_id), session)
                 work.run(self._sql["restart"], session.session_id, instant)
+                last = self._count_in(work, session.session_id, messages)
             work.run(self._sql["insert_run"], run.run_id, session.session_id, instant, run.owner)
-            if found is not None and messages:
-                work.row(self._sql["count_in"], session.session_id, len(messages))
-            self._insert(work, session.session_id, messages, first=found.message_count + 1 if found else 1)
+            self._insert(work, session.session_id, messages, first=last - len(messages) + 1)
             return self._known(work, session.session_id)
 
     def append(self, session_id: str, messages: Sequence[NewMessage]) -> int:
@@ -80,10 +77,7 @@ class SqlSessionStore:
             newest: int = rows[0][0]
             return newest
         with self._engine.transaction() as work:
-            counted = work.row(self._sql["count_in"], session_id, len(messages))
-            if counted is None:
-                raise session_not_found(session_id)
-            last: int = counted[0]
+            last = self._count_in(work, session_id, messages)
             self._insert(work, session_id, messages, first=last - len(messages) + 1)
         return last
 
@@ -99,6 +93,8 @@ class SqlSessionStore:
         return _session(self._engine.read(self._one, session_id))
 
     def find(self, reference: str) -> Session:
+        if "\0" in reference:  # PostgreSQL would not even look
+            raise session_not_found(reference)
         with self._engine.snapshot() as view:
             exact = _session(view.rows(self._one, reference))
             if exact is not None:
@@ -176,6 +172,13 @@ class SqlSessionStore:
 
     def close(self) -> None:
         self._engine.close()
+
+    def _count_in(self, work: Transaction, session_id: str, messages: Sequence[NewMessage]) -> int:
+        counted = work.row(self._sql["count_in"], session_id, len(messages))
+        if counted is None:
+            raise session_not_found(session_id)
+        last: int = counted[0]
+        return last
 
     def _insert(self, work: Transaction, session_id: str, messages: Sequence[NewMessage], *, first: int) -> None:
         instant = work.now()

@@ -152,7 +152,7 @@ class PostgresDatabase:
         with connections.lease() as connection:
             try:
                 return connection.execute(statement, values).fetchall()
-            except psycopg.Error as error:
+            except (psycopg.Error, UnicodeEncodeError) as error:
                 if writes and connection.closed:
                     raise outcome_unknown(self.target) from error
                 raise translate(error, self.target) from error
@@ -165,7 +165,7 @@ class PostgresDatabase:
                 if self._local[0]:
                     connection.execute(*self._local)
                 yield _Transaction(connection)
-            except psycopg.Error as error:
+            except (psycopg.Error, UnicodeEncodeError) as error:
                 raise connection_lost(self.target) if connection.closed else translate(error, self.target) from error
             try:
                 connection.execute("COMMIT")

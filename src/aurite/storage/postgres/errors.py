@@ -131,19 +131,18 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
 )
 
 
-def translate(error: psycopg.Error, target: PostgresTarget) -> AuriteError:
+def translate(error: psycopg.Error | UnicodeEncodeError, target: PostgresTarget) -> AuriteError:
     """Aurite's error for one of a statement's."""
+    if isinstance(error, UnicodeEncodeError):
+        return InvalidValueError(
+            f"{target.location} cannot hold or look up a text with a lone surrogate, as bytes that are not UTF-8 become",
+            next_step="Give the text in UTF-8",
+        )
     state = error.sqlstate or ""
     if state in _BY_STATE:
         return _said(_BY_STATE[state], target)
-    if state == "42601" and "read-only" in str(error):
-        return _said(_BY_STATE["25006"], target)
     if state in _CONNECTION_LOST or (not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)):
         return connection_lost(target)
-    if state.startswith("53"):
-        return StoreUnavailableError(
-            f"the server of {target.location} is out of a resource (SQLSTATE {state})", next_step="Look into the server's log"
-        )
     if state.startswith(("22", "23")) or isinstance(error, psycopg.DataError):
         table = error.diag.table_name or "a table"
         return InvalidValueError(f"{target.location} refused a row of {table} (SQLSTATE {state or 'none'})")

@@ -7,8 +7,9 @@
 (SELECT string_agg(tag, chr(31) ORDER BY tag) FROM session_tags WHERE session_tags.session_id = sessions.session_id);
 
 -- name: insert
+-- No row where the session is there already, made by another process meanwhile perhaps.
 INSERT INTO sessions (session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at)
-VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $8);
+VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $8) ON CONFLICT DO NOTHING RETURNING session_id;
 
 -- name: restart
 -- A new run in a session that is there already.
