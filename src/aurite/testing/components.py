@@ -18,6 +18,7 @@ from aurite.errors import (
     ComponentExistsError,
     ComponentNotFoundError,
     InvalidValueError,
+    NotSupportedError,
     RevisionConflictError,
 )
 from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, JsonValue
@@ -367,6 +368,41 @@ class ComponentStoreContract:
         with pytest.raises(ComponentNotFoundError):
             write(other, update("a"))
         assert write(other, put("b", v=1)).unchanged == (llm_key("b"),)
+
+    # History.
+
+    def test_the_history_has_every_change_newest_first_or_the_store_says_that_it_keeps_none(
+        self, store: ComponentStore, other: ComponentStore
+    ) -> None:
+        versions = [
+            write(view, change, put("bystander", v=number)).version
+            for number, (view, change) in enumerate(
+                [(store, create("a", v=1)), (other, update("a", v=2)), (store, delete("a")), (store, put("a", v=3))]
+            )
+        ]
+        write(store, put("a", v=3), put("bystander", v=9))
+        try:
+            history = other.history("llm", "a")
+        except NotSupportedError:
+            return
+        assert [(each.revision, each.change, each.document) for each in history] == [
+            (versions[3], "create", llm_document("a", v=3)),
+            (versions[2], "delete", None),
+            (versions[1], "update", llm_document("a", v=2)),
+            (versions[0], "create", llm_document("a", v=1)),
+        ]
+        assert {(each.type, each.name, each.writer, each.author) for each in history} == {("llm", "a", AUTHOR.writer, AUTHOR.user)}
+        assert [each.changed_at for each in history] == sorted((each.changed_at for each in history), reverse=True)
+        assert store.history("agent", "a") == store.history("llm", "A") == []
+
+    def test_a_write_that_failed_is_in_no_history(self, store: ComponentStore) -> None:
+        write(store, create("a"))
+        with pytest.raises(ComponentExistsError):
+            write(store, create("b"), create("a"))
+        try:
+            assert (len(store.history("llm", "a")), store.history("llm", "b")) == (1, [])
+        except NotSupportedError:
+            assert set(store.load().components) == {llm_key("a")}
 
     # Documents.
 

@@ -415,7 +415,7 @@ class SessionStoreContract:
         assert "workflow-x" in str(ambiguous.value)
         assert store.find("agent-x").session_id == "agent-x"
 
-    @pytest.mark.parametrize("reference", ["y", "agent-", "agent-%", "X", "agent-X", "", "agent-x ", "a\x00b", "z" * 300])
+    @pytest.mark.parametrize("reference", ["y", "agent-", "agent-%", "X", "agent-X", "", "agent-x ", "z" * 300])
     def test_a_reference_that_fits_nothing_is_refused(self, store: SessionStore, reference: str) -> None:
         start(store, "agent-x")
         with pytest.raises(SessionNotFoundError):
