@@ -42,7 +42,7 @@ def export(scale: Scale, folder: Path) -> Iterator[Measured]:
 
 def _project(folder: Path, components: int) -> Path:
     """A project of JSON files with ten components each; the folder that they are in."""
-    (folder / ".aurite").write_text('[aurite]\ninclude_configs = ["config"]\ndescription = "bench"\n')
+    (folder / ".aurite").write_text(material.PROJECT)
     files = folder / "config" / "agents"
     files.mkdir(parents=True)
     for first in range(0, components, _PER_FILE):

@@ -12,6 +12,8 @@ from aurite.storage.sessions import SqlSessionStore
 from aurite.storage.sqlite import SqliteDatabase
 
 AUTHOR = Author("bench")
+PROJECT = '[aurite]\ntype = "project"\ninclude_configs = ["config"]\n'
+"""The ``.aurite`` of a project whose components are below ``config``."""
 _PROMPT = "You answer questions about the weather in words that a child can follow, and say so when you do not know. "
 _SENTENCE = "It is 15 degrees in London, with light rain from the west until the evening. "
 

@@ -24,7 +24,6 @@ def main():
 
 sys.exit(main())
 '''
-_PROJECT = '[aurite]\ninclude_configs = ["config"]\ndescription = "bench"\n'
 _COMPONENTS = 20
 
 
@@ -32,7 +31,7 @@ def start(scale: Scale, folder: Path) -> Iterator[Measured]:
     """``aurite`` beside an empty click program that prints its help, in a small project."""
     empty = folder / "empty.py"
     empty.write_text(_EMPTY)
-    (folder / ".aurite").write_text(_PROJECT)
+    (folder / ".aurite").write_text(material.PROJECT)
     agents = folder / "config" / "agents"
     agents.mkdir(parents=True)
     (agents / "agents.json").write_bytes(_documents())

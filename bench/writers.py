@@ -13,6 +13,8 @@ from multiprocessing.synchronize import Barrier as ProcessBarrier
 from pathlib import Path
 from time import perf_counter
 
+import apsw
+
 from aurite.storage.sessions import SqlSessionStore
 from aurite.storage.sqlite import SqliteDatabase
 from bench import bare, material
@@ -55,6 +57,9 @@ def _rows(
     rate: float,
 ) -> Iterator[Measured]:
     paths = {ours: _store(folder / f"{who}-{ours}.db", writers) for ours in (False, True)}
+    kept_open = [bare.connect(path) for path in paths.values()]  # the last one to close removes the WAL; a new one grows slowly
+    for connection in kept_open:
+        _grow_wal(connection)
     counted: dict[bool, list[list[int]]] = {False: [], True: []}
     for number in range(scale.writing_rounds):
         for ours in (False, True) if number % 2 else (True, False):
@@ -63,6 +68,13 @@ def _rows(
     floor_share, our_share = (statistics.median(min(c) / max(c) for c in counted[ours]) for ours in (False, True))
     yield Measured(f"{who} append to own sessions, FULL", floor, total, "per second", at_least(rate))
     yield Measured(f"{who}: the slowest by the fastest", floor_share, our_share, "share", Budget("value", least=share))
+    for connection in kept_open:
+        connection.close()
+
+
+def _grow_wal(connection: apsw.Connection) -> None:
+    for number in range(500):
+        bare.insert_session(connection, f"before-{number}", material.messages(4))
 
 
 def _store(path: Path, writers: int) -> Path:
