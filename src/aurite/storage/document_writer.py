@@ -23,7 +23,7 @@ def parse_for_editing(raw: bytes, suffix: str, shown: str) -> tuple[str, Parsed]
     try:
         text = decode_text(raw)
         if suffix == ".json":
-            return text, parse_json(text, places=True)
+            return text, parse_json(text)
         from aurite.storage.yaml_documents import parse_yaml
 
         text = text.replace("\r\n", "\n")

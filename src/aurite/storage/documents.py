@@ -61,14 +61,14 @@ def parse_document(raw: bytes, suffix: str, *, places: bool = False) -> Parsed:
     try:
         if len(raw) > MAX_FILE_BYTES:
             raise FlawError(0, f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
-        text = decode_text(raw)
         if suffix == ".json":
-            from aurite.storage.json_documents import parse_json
+            from aurite.storage.json_documents import parse_json, parse_quickly
 
-            return parse_json(text, places=places)
+            quick = None if places else parse_quickly(raw.removeprefix(_BOM))
+            return quick if quick is not None else parse_json(decode_text(raw))
         from aurite.storage.yaml_documents import parse_yaml
 
-        return parse_yaml(text)
+        return parse_yaml(decode_text(raw))
     except FlawError as flaw:
         return Parsed(flaws=(flaw,))
 

@@ -19,19 +19,13 @@ _encoder = msgspec.json.Encoder()
 _scanner = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
 
 
-def parse_json(text: str, *, places: bool = False) -> Parsed:
-    """The entries of a JSON text.
-
-    Args:
-        places: also find where each entry starts and ends in the text, which takes longer; needed to edit it.
+def parse_json(text: str) -> Parsed:
+    """The entries of a JSON text, with their places.
 
     Raises:
         FlawError: the text is not JSON.
     """
-    if not _has_content(text):
-        return Parsed()
-    quick = None if places else _parse_quickly(text)
-    return quick if quick is not None else _parse_with_places(text)
+    return _parse_with_places(text) if _has_content(text) else Parsed()
 
 
 def _has_content(text: str) -> bool:
@@ -39,11 +33,10 @@ def _has_content(text: str) -> bool:
     return space is not None and space.end() < len(text)
 
 
-def _parse_quickly(text: str) -> Parsed | None:
-    """The entries without places, or None where only the thorough way can tell."""
+def parse_quickly(raw: bytes) -> Parsed | None:
+    """The entries of a JSON text in UTF-8 without their places, or None where only the thorough way can tell."""
     # A parser in C keeps the last of two equal keys and says nothing. Written again, its result equals the text without white
     # space only where no key was lost, and every number and string is in its shortest form.
-    raw = text.encode()
     try:
         value = msgspec.json.decode(raw)
         single = not isinstance(value, list)
