@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from typing import Any
+from dataclasses import replace
+from typing import IO, Any
+from uuid import uuid4
 
 import pytest
 
+from aurite.app import Aurite
+from aurite.model.jsontext import encode
+from aurite.model.records import NewMessage, NewRun, NewSession, RunEnd
+from aurite.settings import Settings
 from tests.cli.program import Program
+
+
+def keep(program: Program, session: str, message: str) -> None:
+    """A run as it is kept, without the seconds that a real one takes."""
+    settings = Settings.from_env(program.folder)
+    enabled = program.variables.get("AURITE_ENABLE_DB") == "true"
+    app = Aurite(program.folder, settings=replace(settings, enable_db=enabled))
+    run_id = uuid4().hex
+    session_id = app.sessions.start_run(NewSession(f"agent-{session}", "agent", "Packing Agent"), NewRun(run_id)).session_id
+    for document in ({"role": "user", "content": message}, {"role": "assistant", "content": f"You said: {message}"}):
+        app.sessions.append(session_id, [NewMessage(document["role"], encode(document), run_id=run_id)])
+    app.sessions.end_run(session_id, run_id, RunEnd("completed"))
+    app.close()
+
+
+def read_until(stream: IO[bytes], text: bytes) -> bytes:
+    """What a process printed, up to the line with the text; pytest's time limit ends it where the text does not come."""
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if text in line:
+            break
+    return b"".join(lines)
 
 
 @pytest.fixture(params=["files", "sqlite"])
 def store(request: pytest.FixtureRequest, project: Program) -> Program:
     """A project with sessions ``agent-one`` (two runs) and ``agent-two``."""
-    program = project
-    if request.param == "sqlite":
-        program = project.with_variables(AURITE_ENABLE_DB="true")
-        program("export").done()
+    program = project.with_variables(AURITE_ENABLE_DB="true") if request.param == "sqlite" else project
     for session, message in (("one", "It rains"), ("two", "It snows"), ("one", "It hails")):
-        program("run", "Packing Agent", message, "-id", session).done()
+        keep(program, session, message)
     return program
 
 
@@ -65,20 +89,16 @@ def test_tail_prints_the_newest_and_follows(store: Program) -> None:
     last = [json.loads(line) for line in store("sessions", "tail", "one", "-n", "2", "--json").done().lines]
     assert [message["role"] for message in last] == ["user", "assistant"]
 
-    process = store.start("sessions", "tail", "one", "-n", "0", "--follow")
-    time.sleep(2)
-    store("run", "Packing Agent", "It thunders", "-id", "one").done()
+    process = store.start("sessions", "tail", "one", "-n", "1", "--follow")
     assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    seen, deadline = b"", time.monotonic() + 30
-    while b"It thunders" not in seen and time.monotonic() < deadline:
-        seen += process.stdout.read() or b""
-        time.sleep(0.1)
+    seen = read_until(process.stdout, b"You said: It hails")
+    keep(store, "one", "It thunders")
+    seen += read_until(process.stdout, b"You said: It thunders")
     process.terminate()
     process.communicate(timeout=30)
 
-    assert b"It thunders" in seen
     assert b"It rains" not in seen
+    assert seen.count(b"You said") == 2
 
 
 def test_tags_and_titles_come_and_go(store: Program) -> None:
@@ -121,7 +141,7 @@ def test_delete_asks_on_a_terminal(store: Program) -> None:
 
 
 def test_what_a_message_holds_cannot_steer_the_terminal(store: Program) -> None:
-    store("run", "Packing Agent", "\x1b]0;owned\x07 \u202e", "-id", "evil").done()
+    keep(store, "evil", "\x1b]0;owned\x07 \u202e")
 
     for arguments in (("show", "evil"), ("tail", "evil"), ("show", "evil", "--json")):
         shown = store("sessions", *arguments).done().output

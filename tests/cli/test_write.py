@@ -122,6 +122,14 @@ def test_export_brings_everything_and_the_second_time_nothing(project: Program) 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_an_export_shows_on_a_terminal_that_it_is_under_way_and_what_it_did(project: Program) -> None:
+    with project.terminal("export") as person:
+        person.sees("Exporting components")
+        person.sees("Weather Agent")
+        person.sees("7 new")
+        assert person.ends()[0] == 0
+
+
 def test_a_dry_run_of_export_says_what_is_new_changed_same_shadowed_and_extra_and_writes_nothing(database: Program) -> None:
     database("apply", "-f", "-", stdin=json.dumps(agent("Extra"))).done()
     agents = database.folder / "config" / "agents" / "example_agents.json"
