@@ -58,6 +58,10 @@ def test_key_model_and_parameters_arrive(project: Project, provider: Provider) -
     assert 99 in (body.get("max_tokens"), body.get("max_completion_tokens"))
     assert body["my_parameter"] == {"deep": [1, None]}
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]
+    assert body.keys() == {
+        *("model", "messages", "temperature", "top_p", "seed", "my_parameter", "stream"),
+        *(body.keys() & {"max_tokens", "max_completion_tokens"}),
+    }
     assert KEY not in json.dumps(body)
 
 
@@ -163,7 +167,10 @@ def test_a_stream_tells_the_text_piece_by_piece(project: Project, provider: Prov
     assert events[0]["data"] == {"session_id": "agent-x"}
     assert "".join(event["data"]["content"] for event in events[2:5]) == "one two three "
     assert events[-1]["data"] == {"status": "success", "reason": "turn_complete"}
-    assert project.documents("agent-x")[-1]["content"] == "one two three "
+    assert project.documents("agent-x") == [
+        {"role": "user", "content": "count"},
+        {"role": "assistant", "content": "one two three "},
+    ]
     assert project.run_status("agent-x") == ["completed"]
 
 
@@ -267,6 +274,7 @@ def test_a_run_ends_after_max_iterations_and_keeps_what_it_has(project: Project,
     provider.says(*(Answer("Looking.", calls=[(LOOKUP, {"city": city})]) for city in ("Rome", "Oslo", "Bern")))
     result = project.run("A", "All of them", session_id="x")
     assert result["status"] == "max_iterations_reached"
+    assert result["error_message"] == "stopped after 2 requests to the model"
     assert result["final_response"]["content"] == "Looking."
     assert len(provider.requests) == 2
     assert project.roles("agent-x") == ["user", "assistant", "tool", "assistant", "tool"]
@@ -357,6 +365,15 @@ def test_a_server_that_is_not_there_is_named(project: Project, monkeypatch: pyte
     agent(project)
     with pytest.raises(ModelError, match=r"http://127\.0\.0\.1:1/v1"):
         project.run("A", "hi")
+
+
+def test_a_password_in_the_api_base_is_not_shown(project: Project) -> None:
+    project.has("llm", "http", provider="ollama", model="m", api_base="http://me:my-password-4711@127.0.0.1:1/v1", max_retries=0)
+    agent(project)
+    with pytest.raises(ModelError) as caught:
+        project.run("A", "hi", session_id="x")
+    assert "my-pas" not in everything_of(caught.value)
+    assert all("my-pas" not in (message.provider or "") for message in project.messages("agent-x"))
 
 
 def test_an_answer_that_takes_longer_than_the_timeout_fails(project: Project, provider: Provider) -> None:

@@ -88,6 +88,7 @@ class Conversation:
             final_response=documents.assistant(text) if text is not None else last,
             conversation_history=(*(decode(item.document) for item in known), *said),
             session_id=self._recorder.session_id,
+            error_message=None if status == "success" else f"stopped after {self._plan.agent.max_iterations} requests to the model",
         )
 
     async def _recorded(self, message: str, shown: list[ModelMessage]) -> tuple[AgentStatus, str | None]:

@@ -20,11 +20,8 @@ def run_error(error: AgentRunError | UserError, llm: Llm) -> RunError:
     elif isinstance(error, ModelTimeoutError):
         made = ModelError(f"{asked} did not answer in time", next_step="Raise the timeout of the llm, or try again.")
     elif isinstance(error, ModelAPIError):
-        where = llm.api_base or llm.provider.default_base or "the provider"
         reason = _shortened(scrub(error.message, llm.secrets))
-        made = ModelError(
-            f"{asked} could not be asked at {scrub(where, llm.secrets)}: {reason}", next_step="See that the server can be reached."
-        )
+        made = ModelError(f"{asked} could not be asked at {llm.address}: {reason}", next_step="See that the server can be reached.")
     else:
         made = ModelError(f"the run with {asked} failed: {_shortened(scrub(str(error), llm.secrets))}")
     if scrub(str(error), llm.secrets) == str(error):

@@ -13,6 +13,7 @@ from aurite.model.jsontext import JsonValue
 from aurite.model.kinds import kind_of
 from aurite.model.validation import require_valid
 from aurite.runtime.providers import PROVIDERS, Provider, compatible_with_openai
+from aurite.runtime.secrets import secret_values
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -49,14 +50,22 @@ class Llm:
         """To whom the native form of a message belongs: the provider, and the server where it is not the usual one."""
         if self.api_base is None:
             return self.provider.name
-        server = urlsplit(self.api_base)
-        return f"{self.provider.name}@{server.hostname}" + (f":{server.port}" if server.port else "")
+        return f"{self.provider.name}@{urlsplit(self.api_base).netloc.rpartition('@')[2]}"
+
+    @property
+    def address(self) -> str:
+        """Where it is asked, for people: without what may be a secret in a URL."""
+        if self.api_base is None:
+            return self.provider.default_base or f"the servers of {self.provider.name}"
+        parts = urlsplit(self.api_base)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not appear in any text."""
         headers = cast("Mapping[str, str]", self.settings.get("extra_headers") or {})
-        return tuple(value for value in (self.key, *headers.values()) if value)
+        parts = urlsplit(self.api_base or "")
+        return tuple(value for value in (self.key, parts.password, parts.query, *secret_values(headers)) if value)
 
     def build(self) -> Model:
         """The model to ask; imports the provider's library.

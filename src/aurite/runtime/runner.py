@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aurite.errors import UsageError
 from aurite.model.records import NewSession
@@ -83,8 +83,7 @@ class Runner:
                 yield event
             await run
         finally:
-            run.cancel()
-            await asyncio.wait({run})
+            await _put_away(run)
 
     async def _run(
         self, agent_name: str, user_message: str, system_prompt: str | None, session_id: str | None, emit: Emit | None
@@ -118,7 +117,7 @@ def _session(plan: Plan, session_id: str | None) -> NewSession | None:
     return NewSession(given, "agent", plan.agent.name) if plan.is_kept else None
 
 
-async def _put_away(task: asyncio.Task[Model]) -> None:
+async def _put_away(task: asyncio.Task[Any]) -> None:
     """End a task whose outcome is not needed, or was seen already."""
     task.cancel()
     await asyncio.wait({task})

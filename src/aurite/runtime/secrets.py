@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+_SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie", re.IGNORECASE)
 _WORD = re.compile(r"[^\s\"'`,;()\[\]{}<>]+")
 _MASK = "***"
 _ENOUGH = 6
 """Characters of a key that give it away: providers repeat a wrong key with its middle starred out."""
 _LAST = 4
 """Providers show the last four characters of a key."""
+
+
+def secret_values(named: Mapping[str, str]) -> tuple[str, ...]:
+    """The values whose names (of variables or headers) say that they are secrets; short ones are words, not keys."""
+    return tuple(value for name, value in named.items() if len(value) >= _ENOUGH and _SECRET_NAME.search(name))
 
 
 def scrub(text: str, secrets: Iterable[str | None]) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from aurite.errors import McpServerError
 from aurite.model.kinds import kind_of
 from aurite.model.validation import require_valid
+from aurite.runtime.secrets import secret_values
 
 if TYPE_CHECKING:
     from aurite.model.kinds import mcp_server as mcp_server_kind
@@ -67,7 +69,11 @@ class Server:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(self.place.headers.values()) if isinstance(self.place, Endpoint) else ()
+        """What must not appear in any text: what the server was given, and may say back."""
+        if isinstance(self.place, Program):
+            return secret_values(self.place.environment)
+        parts = urlsplit(self.place.url)
+        return tuple(value for value in (parts.password, parts.query, *self.place.headers.values()) if value)
 
 
 def describe(component: Component, settings: Settings, base_folder: Callable[[Component], Path]) -> Server:
