@@ -27,9 +27,9 @@ TABLE = {
     "delete": Entry(f"{_COMMANDS}.delete:delete", "Delete a component."),
     "export": Entry(f"{_COMMANDS}.export:export", "Bring the components of files into the database."),
     "sessions": Entry(f"{_COMMANDS}.sessions:sessions", "List, show, tag and delete the sessions of runs."),
-    "config": Entry(f"{_COMMANDS}.config:config", "Show the settings, and where each comes from."),
+    "config": Entry(f"{_COMMANDS}.config:config", "Show the settings, and the history of components."),
     "schema": Entry(f"{_COMMANDS}.schema:schema", "Print the JSON Schema of a component type, for editors."),
-    "db": Entry(f"{_COMMANDS}.db:db", "Show the state of the database, and check it."),
+    "db": Entry(f"{_COMMANDS}.db:db", "Make, show, check and upgrade the database."),
 }
 
 

@@ -101,4 +101,4 @@ class History:
                 f"{kind.label} {name!r} is there, nothing is to be restored",
                 next_step="To go back to an earlier value: aurite config rollback",
             )
-        return self._manager.create_component(kind.type, decode(last.document or "{}"))
+        return self._manager.create_component(kind.type, decode(last.document or "{}"), provenance=last.provenance)

@@ -181,19 +181,22 @@ class ConfigManager:
 
     # Writing.
 
-    def create_component(self, component_type: str, config: Config, *, file_path: str | None = None) -> Component:
+    def create_component(
+        self, component_type: str, config: Config, *, file_path: str | None = None, provenance: str | None = None
+    ) -> Component:
         """The new component, kept in the store.
 
         Args:
             component_type: singular or plural.
             config: its document; ``type`` may be left out.
             file_path: in file mode the file that shall own it.
+            provenance: JSON text that says where it came from; see ``Component``.
 
         Raises:
             InvalidComponentError, InvalidValueError, ComponentExistsError, StorageError.
         """
         type_, name, document = self._prepared(component_type, config)
-        self._write(Create(type_, name, document, file=file_path))
+        self._write(Create(type_, name, document, provenance=provenance, file=file_path))
         return self.require_component(type_, name)
 
     def update_component(

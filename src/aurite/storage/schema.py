@@ -49,8 +49,10 @@ CURRENT = {"sqlite": 1, "postgresql": 1}
 """The schema version of this code, per engine; a test holds it to the files."""
 
 
-def prepare_sqlite(database: SqliteDatabase) -> None:
-    """Bring the schema of a database to this version's: create it where it is empty, upgrade it after a backup where it is older.
+def prepare_sqlite(database: SqliteDatabase) -> list[str]:
+    """The steps that it took to bring the schema of a database to this version's.
+
+    It is created where it is empty, and upgraded, after a backup beside it, where it is older.
 
     Raises:
         SchemaTooNewError: a newer Aurite wrote it.
@@ -60,14 +62,15 @@ def prepare_sqlite(database: SqliteDatabase) -> None:
     with database.snapshot() as view:
         version = version_of(view.rows, database.location)
     if version == CURRENT["sqlite"]:
-        return
+        return []
     with database.alone() as connection:
         version = version_of(lambda statement: connection.execute(statement).fetchall(), database.location)
         if EMPTY < version < CURRENT["sqlite"]:
             _back_up(connection, database.path, version)
-        for migration in migrations("sqlite"):
-            if migration.version > version:
-                _apply(connection, migration, database.now())
+        steps = [migration for migration in migrations("sqlite") if migration.version > version]
+        for migration in steps:
+            _apply(connection, migration, database.now())
+    return [f"{migration.version:04d}_{migration.name}" for migration in steps]
 
 
 def version_of(rows: Callable[[str], list[Row]], location: str) -> int:

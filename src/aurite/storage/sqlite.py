@@ -94,7 +94,7 @@ class SqliteDatabase:
         self._synchronous = _SYNCHRONOUS[synchronous]
         self._start()
         try:
-            prepare_sqlite(self)
+            self.steps_taken = prepare_sqlite(self)
         except BaseException:
             self.close()
             raise

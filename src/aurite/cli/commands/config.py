@@ -7,18 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from aurite.cli.lazy import Entry, LazyGroup
 from aurite.cli.output import say_json, say_table, warn
 
 if TYPE_CHECKING:
     from aurite.settings import Settings
 
 
-@click.group
+_COMMANDS = "aurite.cli.commands"
+
+TABLE = {
+    "show": Entry(f"{_COMMANDS}.config:show", "Show every setting, and where it comes from."),
+    "history": Entry(f"{_COMMANDS}.history:history", "Show every change of a component."),
+    "diff": Entry(f"{_COMMANDS}.history:diff", "Show how a component differs between two revisions."),
+    "rollback": Entry(f"{_COMMANDS}.history:rollback", "Give a component an earlier value again."),
+    "restore": Entry(f"{_COMMANDS}.history:restore", "Create a deleted component again."),
+}
+
+
+@click.group(cls=LazyGroup, table=TABLE)
 def config() -> None:
-    """Show the settings."""
+    """Show the settings, and the history of components."""
 
 
-@config.command
+@click.command
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, as_json: bool) -> None:
     """Show every setting, its value (secrets masked) and where it comes from."""

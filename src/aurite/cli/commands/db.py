@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aurite.cli.context import open_app
+from aurite.cli.lazy import Entry, LazyGroup
 from aurite.cli.output import counted, printable, problem_document, remark, say, say_json, say_table
 from aurite.errors import StoreUnavailableError
 
@@ -17,25 +18,40 @@ if TYPE_CHECKING:
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group
+_COMMANDS = "aurite.cli.commands"
+
+TABLE = {
+    "status": Entry(f"{_COMMANDS}.db:status", "Show where the database is, its versions, size and content."),
+    "check": Entry(f"{_COMMANDS}.db:check", "Read the whole database and tell what is wrong with it."),
+    "create": Entry(f"{_COMMANDS}.db_schema:create", "Make the PostgreSQL role and database that the settings name."),
+    "upgrade": Entry(f"{_COMMANDS}.db_schema:upgrade", "Bring the schema to this version's."),
+    "sql": Entry(f"{_COMMANDS}.db_schema:sql", "Print the pending steps, for an administrator to run."),
+}
+
+
+@click.group(cls=LazyGroup, table=TABLE)
 def db() -> None:
     """Look at the database that the settings name, whichever mode is on."""
 
 
-@db.command
+@click.command
 @_json_option
 def status(*, as_json: bool) -> None:
     """Show where the database is, its version, its size and what is in it."""
     with open_app() as app:
         _require_existing(app)
-        facts = app.database().status()
+        database = app.database_as_it_is()
+        try:
+            facts = database.status()
+        finally:
+            database.close()
     if as_json:
         say_json(facts)
     else:
         say_table(["What", "Value"], _flat(facts))
 
 
-@db.command
+@click.command
 @_json_option
 @click.pass_context
 def check(ctx: click.Context, *, as_json: bool) -> None:

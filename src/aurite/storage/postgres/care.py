@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aurite.errors import StorageError
 from aurite.model.records import Problem
 from aurite.storage.postgres.schema import pending, schema_version
+from aurite.storage.schema import EMPTY
 from aurite.storage.tables import TABLES
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ def describe(database: PostgresDatabase) -> dict[str, object]:
     """Where it is, versions, pending steps, rows per table, and sizes in bytes."""
     with database.snapshot() as view:
         version = schema_version(view)
+        if version <= EMPTY or pending(version):
+            return _not_ready(database, version)
         config = view.row("SELECT config_version, store_id FROM store_meta")
         rows = {table: (view.row(f"SELECT count(*) FROM {table}") or (0,))[0] for table in TABLES}
         sizes = {table: (view.row("SELECT pg_total_relation_size($1::text::regclass)", table) or (0,))[0] for table in TABLES}
@@ -40,6 +43,12 @@ def describe(database: PostgresDatabase) -> dict[str, object]:
         "pool_size": database.target.pool_size,
         "pgbouncer": database.target.pgbouncer,
     }
+
+
+def _not_ready(database: PostgresDatabase, version: int) -> dict[str, object]:
+    schema = "of Aurite 0.4" if version < EMPTY else version
+    steps = [f"{step.version:04d}_{step.name}" for step in pending(version)]
+    return {"engine": "postgresql", "location": database.location, "schema_version": schema, "pending_steps": steps}
 
 
 def examine(database: PostgresDatabase) -> list[Problem]:

@@ -52,6 +52,7 @@ class PostgresDatabase:
             is asked for when the last look was more than two seconds ago.
         auto_upgrade: upgrade an older schema without being asked.
         replica: a read replica that serves the listing of sessions.
+        as_it_is: leave the schema alone, whichever it is: for looking at it and for upgrading it.
 
     Raises:
         StorageError: the server cannot be reached, or the schema is one that this version cannot use.
@@ -67,6 +68,7 @@ class PostgresDatabase:
         watch: bool = True,
         auto_upgrade: bool = False,
         replica: PostgresTarget | None = None,
+        as_it_is: bool = False,
     ) -> None:
         from aurite.storage.postgres.schema import prepare
 
@@ -76,6 +78,8 @@ class PostgresDatabase:
         self._force_refresh = force_refresh
         self._local = local_settings(target, is_local=True) if target.pgbouncer else ("", [])
         self._listener = Listener(target, self._read_config_version, watch=watch)
+        if as_it_is:
+            return
         try:
             prepare(self, auto_upgrade=auto_upgrade)
         except BaseException:

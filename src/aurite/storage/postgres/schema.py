@@ -59,6 +59,22 @@ def upgrade(database: PostgresDatabase) -> list[Migration]:
     return steps
 
 
+def pending_script(database: PostgresDatabase) -> str:
+    """The SQL of the steps that a database lacks, for an administrator to run in one transaction; empty where it lacks none.
+
+    Raises:
+        SchemaTooNewError, SchemaOutdatedError: as for :func:`prepare`.
+    """
+    with database.snapshot() as view:
+        version = schema_version(view)
+    _require_usable(version, database.location)
+    steps = pending(version)
+    if not steps:
+        return ""
+    parts = ["BEGIN;", *(_whole_script(step) for step in steps), "COMMIT;"]
+    return "\n".join(parts)
+
+
 def pending(version: int) -> list[Migration]:
     """The steps that a database of a version still lacks."""
     return [step for step in migrations("postgresql") if step.version > max(version, EMPTY)]
@@ -104,10 +120,17 @@ def _require_utf8(work: Transaction, location: str) -> None:
 
 
 def _apply(work: Transaction, step: Migration) -> None:
-    if step.version == 1:
-        work.run("CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)")
-    work.run(step.script)
-    instant = work.now()
-    if step.version == 1:
-        work.run("INSERT INTO store_meta (id, store_id, created_at) VALUES (1, $1, $2)", str(uuid.uuid4()), instant)
-    work.run("INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)", step.version, step.name, instant)
+    work.run(_whole_script(step))
+
+
+def _whole_script(step: Migration) -> str:
+    """A step with its record, as one text; the first also makes the tables that records and counter live in."""
+    record = (
+        "INSERT INTO schema_migrations (version, name, applied_at)"
+        f" VALUES ({step.version}, '{step.name}', (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);"
+    )
+    if step.version > 1:
+        return f"{step.script}\n{record}\n"
+    records = "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL);"
+    counter = f"INSERT INTO store_meta (id, store_id, created_at) VALUES (1, '{uuid.uuid4()}', aurite_now());"
+    return f"{records}\n\n{step.script}\n{counter}\n{record}\n"
