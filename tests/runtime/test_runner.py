@@ -40,7 +40,7 @@ def test_runs_side_by_side_keep_their_sessions_apart(project: Project) -> None:
 
     asyncio.run(inside())
     for number in range(8):
-        assert [document["content"] for document in project.documents(f"agent-{number}")][0] == f"message {number}"
+        assert project.documents(f"agent-{number}")[0]["content"] == f"message {number}"
         assert project.roles(f"agent-{number}") == ["user", "assistant"]
 
 
