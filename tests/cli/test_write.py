@@ -104,7 +104,9 @@ def test_delete_asks_on_a_terminal_and_takes_no_for_an_answer(store: Program) ->
 def test_delete_of_another_revision_is_a_conflict_that_shows_the_current_value(store: Program) -> None:
     shown = store("show", "Packing Agent", "--json").done().json()["components"][0]
 
-    ended = store("delete", "agent", "Packing Agent", "--yes", "--expected-revision", str(shown["revision"] + 1))
+    stale = ("--expected-revision", str(shown["revision"] + 1))
+    store("delete", "agent", "Packing Agent", "--dry-run", *stale).refused("revision")
+    ended = store("delete", "agent", "Packing Agent", "--yes", *stale)
 
     ended.refused("revision")
     assert "Says what to pack" in ended.errors
