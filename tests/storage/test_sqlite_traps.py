@@ -442,10 +442,3 @@ def test_writing_sessions_leaves_the_counter_of_components_alone(database: Sqlit
     sessions.append("agent-x", [NewMessage("user", "{}")])
     sessions.delete(["agent-x"])
     assert database.config_version() == 0
-
-
-def test_the_counter_is_the_revision_of_what_a_write_changed(store: SqlComponentStore) -> None:
-    for expected in (1, 2, 3):
-        written = store.write([Put("llm", name, llm_document(name, v=expected)) for name in ("a", "b")], author=AUTHOR)
-        assert written.version == store.version() == expected
-        assert {found.revision for found in store.load().components.values()} == {expected}

@@ -152,6 +152,7 @@ class ComponentStoreContract:
         second = component(store, "a")
         assert second.revision != first.revision
         assert second.updated_at >= first.updated_at
+        assert first.created_at <= second.created_at <= second.updated_at  # files do not know when they were made
 
     def test_a_put_creates_what_is_not_there(self, store: ComponentStore) -> None:
         assert write(store, put("a")).created == (llm_key("a"),)
