@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
-import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -118,6 +116,8 @@ def _add_user(home: Path, search: _Search) -> None:
 
 def read_anchor(path: Path) -> Anchor:
     """What an ``.aurite`` says; what cannot be read or used is among its problems, and counts as a project without folders."""
+    import tomllib  # 1.5 ms, of which a list from a database has no need
+
     try:
         text = _read(path)
         table: Any = tomllib.loads(text).get("aurite")
@@ -256,7 +256,7 @@ def add_project(workspace_anchor: Path, folder_name: str) -> None:
 
 def _replace(path: Path, text: str) -> None:
     target = path.resolve()
-    new = target.with_name(f".aurite-anchor-{secrets.token_hex(8)}")
+    new = target.with_name(f".aurite-anchor-{os.urandom(8).hex()}")
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ def create_if_missing(path: Path, lock: WriteLock) -> None:
     if path.exists():
         return
     with lock.held():
-        new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        new = path.with_name(f".{path.name}.{os.urandom(16).hex()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -54,15 +54,11 @@ def export(
     there = target.load()
     broken = {(problem.type, problem.name) for problem in there.problems}
     components = found.components
-    new = [key for key in sorted(components) if key not in there.components and key not in broken]
-    changed = [
-        key
-        for key in sorted(components)
-        if key in broken or (key in there.components and there.components[key].document != components[key].document)
-    ]
-    same = [
-        key for key in sorted(components) if key in there.components and there.components[key].document == components[key].document
-    ]
+    keys = sorted(components)
+    new = [key for key in keys if key not in there.components and key not in broken]
+    same = [key for key in keys if key in there.components and there.components[key].document == components[key].document]
+    settled = {*new, *same}
+    changed = [key for key in keys if key not in settled]
     extra = [key for key in sorted(there.components) if key not in components]
     if not dry_run:
         changes: list[Change] = [
