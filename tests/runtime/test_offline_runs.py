@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from aurite.app import Aurite
 from aurite.errors import ComponentNotFoundError, InvalidComponentError, InvalidValueError, NotSupportedError, SessionExistsError
-from tests.runtime.conftest import Project
+from tests.runtime.conftest import SERVERS, Project
 
 
 def weather_agent(project: Project, **fields: object) -> None:
@@ -151,6 +154,45 @@ def test_an_agent_without_an_llm_is_told_so(project: Project) -> None:
     project.has("agent", "Bare")
     with pytest.raises(InvalidComponentError, match="agent 'Bare' names no llm"):
         project.run("Bare", "hi")
+
+
+def test_a_schema_of_the_answer_that_is_no_schema_is_refused(project: Project) -> None:
+    weather_agent(project, config_validation_schema={"type": "objekt"})
+    with pytest.raises(InvalidComponentError, match="no JSON Schema: type: 'objekt'"):
+        project.run("Weather Agent", "hi", session_id="x")
+    assert project.aurite.sessions.get("agent-x") is None
+
+
+def test_in_file_mode_the_session_is_a_file_and_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".aurite").write_text('[aurite]\ntype = "project"\ninclude_configs = ["config"]\n')
+    (tmp_path / "config").mkdir()
+    server = os.path.relpath(SERVERS / "weather_server.py", tmp_path)
+    components = [
+        {"type": "llm", "name": "offline", "provider": "offline", "model": "echo"},
+        {"type": "mcp_server", "name": "weather", "server_path": server},
+        {"type": "agent", "name": "A", "llm_config_id": "offline", "mcp_servers": ["weather"], "exclude_components": ["fail"]},
+    ]
+    (tmp_path / "config" / "all.json").write_text(json.dumps(components))
+    project = Project(tmp_path)
+    assert "Weather in London" in project.run("A", "London?", session_id="x")["final_response"]["content"]
+    project.run("A", "And Paris?", session_id="x")
+    one_turn = ["user", "assistant", "tool", "tool", "tool", "tool", "assistant"]
+    assert project.roles("agent-x") == one_turn * 2
+    assert project.run_status("agent-x") == ["completed", "completed"]
+    assert list((tmp_path / ".aurite_cache").iterdir())
+    project.close()
+
+
+def test_components_may_be_registered_in_memory_alone(project: Project) -> None:
+    async def run(aurite: Aurite) -> str:
+        await aurite.register_llm({"name": "mine", "provider": "offline", "model": "of-mine"})
+        await aurite.register_mcp_server({"name": "near", "server_path": str(SERVERS / "weather_server.py")})
+        await aurite.register_agent({"name": "Mine", "llm_config_id": "mine", "mcp_servers": ["near"]})
+        return (await aurite.run_agent("Mine", "London?")).text
+
+    text = project.alone(run)
+    assert "of-mine" in text
+    assert "near-weather_lookup" in text
 
 
 def test_an_agent_that_wants_its_servers_picked_is_refused(project: Project) -> None:

@@ -160,6 +160,29 @@ def test_what_cannot_be_fitted_is_said_with_its_reason(schema: Any, reason: str)
         fitting(schema, MESSAGE)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "any"},
+        {"type": "object", "properties": []},
+        {"required": "city"},
+        {"enum": "abc"},
+        {"type": "string", "minLength": "3"},
+        {"properties": {"a": {"type": {}}}},
+        {"allOf": {}},
+        "schema",
+        None,
+    ],
+)
+def test_what_is_no_schema_is_said_to_be_none(schema: Any) -> None:
+    with pytest.raises(NoFitError, match="the schema is not one"):
+        fitting(schema, MESSAGE)
+
+
+def test_a_schema_that_refers_to_itself_without_end_is_said_to() -> None:
+    assert misfit({"$ref": "#"}, 1) == "the schema refers to itself without end"
+
+
 def test_a_schema_elsewhere_is_not_fetched() -> None:
     assert misfit({"$ref": "http://127.0.0.1:1/schema.json"}, 1) == (
         "the schema refers to http://127.0.0.1:1/schema.json, which is not in it"

@@ -51,6 +51,7 @@ def make_plan(config: ConfigManager, settings: Settings, agent_name: str, system
             f"agent {agent.name!r} asks for servers to be picked by an LLM (auto), which is not built",
             next_step="Name the servers in mcp_servers and remove auto.",
         )
+    _check_answer_schema(agent)
     llm = resolve(agent, _llm_document(config, agent), settings)
     return Plan(
         agent=agent,
@@ -58,6 +59,16 @@ def make_plan(config: ConfigManager, settings: Settings, agent_name: str, system
         servers=tuple(_server(config, settings, agent.name, name) for name in dict.fromkeys(agent.mcp_servers)),
         system_prompt=next((text for text in (system_prompt, agent.system_prompt, llm.default_system_prompt) if text), None),
     )
+
+
+def _check_answer_schema(agent: agent_kind.Model) -> None:
+    from aurite.runtime.schemas import fault
+
+    schema = agent.config_validation_schema
+    if schema is not None and (reason := fault(schema)):
+        raise InvalidComponentError(
+            f"agent {agent.name!r} has a config_validation_schema that is no JSON Schema: {reason}", next_step="Correct the schema."
+        )
 
 
 def _llm_document(config: ConfigManager, agent: agent_kind.Model) -> dict[str, JsonValue] | None:

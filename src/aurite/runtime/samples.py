@@ -9,7 +9,7 @@ from typing import Any
 
 from aurite.model.jsontext import JsonValue
 from aurite.runtime.patterns import text_for
-from aurite.runtime.schemas import DEEPEST, Forms, NoFitError, misfit
+from aurite.runtime.schemas import DEEPEST, Forms, NoFitError, fault, misfit
 
 _MOST = 400
 """Candidates that are looked at for one schema."""
@@ -45,6 +45,8 @@ def fitting(schema: JsonValue, message: str) -> JsonValue:
     Raises:
         NoFitError: none was found.
     """
+    if reason := fault(schema):
+        raise NoFitError(f"the schema is not one: {reason}")
     maker = _Maker(schema, message)
     reason = "it allows nothing"
     for value in maker.values(schema, "", 0):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aurite.model.jsontext import JsonValue
 
 if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError, ValidationError
     from jsonschema.protocols import Validator
 
 DEEPEST = 12
@@ -29,19 +30,39 @@ def validator(schema: JsonValue) -> Validator:
     return made
 
 
+def fault(schema: JsonValue) -> str | None:
+    """Why something is not a JSON Schema, in one line; None where it is one."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    if isinstance(schema, bool):
+        return None
+    if not isinstance(schema, dict):
+        return "a schema is an object"
+    try:
+        validator_for(schema, default=Draft202012Validator).check_schema(schema)
+    except SchemaError as error:
+        return _told(error)
+    return None
+
+
 def misfit(schema: JsonValue, value: JsonValue) -> str | None:
     """Why a value does not fit, in one line; None where it does."""
     from jsonschema.exceptions import best_match
     from referencing.exceptions import Unresolvable
 
     try:
-        error = best_match(validator(schema).iter_errors(value))
+        found = best_match(validator(schema).iter_errors(value))
     except Unresolvable as unresolvable:
         return f"the schema refers to {unresolvable.ref}, which is not in it"
-    except (TypeError, ValueError, AttributeError, re.error) as broken:
-        return f"the schema is not one: {broken}"
-    if error is None:
-        return None
+    except RecursionError:
+        return "the schema refers to itself without end"
+    except re.error as error:
+        return f"the schema has a pattern that is not one: {error}"
+    return None if found is None else _told(found)
+
+
+def _told(error: ValidationError | SchemaError) -> str:
     where = "/".join(str(step) for step in error.absolute_path)
     return f"{where}: {error.message}" if where else error.message
 
