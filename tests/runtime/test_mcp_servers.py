@@ -129,7 +129,9 @@ def test_a_server_that_stays_silent_fails_after_its_registration_timeout(project
     project.has("mcp_server", "silent", server_path=str(SERVERS / "silent_server.py"), registration_timeout=0.5)
     asks(project, servers=("silent",))
     started = time.monotonic()
-    with pytest.raises(McpServerError, match=r"MCP server 'silent' did not start: it did not answer within 0\.5 s"):
+    with pytest.raises(
+        McpServerError, match=r"MCP server 'silent' did not start: it did not answer within 0\.5 s; it wrote: waiting for the moon"
+    ):
         project.run("A", "hi")
     assert time.monotonic() - started < 10
 
@@ -222,6 +224,17 @@ def test_a_name_that_providers_refuse_is_escaped_on_the_wire_and_readable_in_the
     told = next(message for message in result["conversation_history"] if message["role"] == "tool")
     assert told["content"] == "odd weather in Rome"
     assert told["name"] == "odd one-what.is/the weather today?"
+
+
+def test_a_server_is_told_its_roots(project: Project, provider: Provider) -> None:
+    roots = [{"uri": "file:///data", "name": "data"}]
+    project.has("mcp_server", "odd", server_path=str(SERVERS / "odd_server.py"), roots=roots)
+    project.has("agent", "A", llm_config_id="http", mcp_servers=["odd"])
+    provider.says(Answer(calls=[("odd-roots", {})]), "ok")
+    result = project.run("A", "which?")
+    assert [message["content"] for message in result["conversation_history"] if message["role"] == "tool"] == [
+        "data at file:///data"
+    ]
 
 
 def test_a_picture_is_named_in_the_session(project: Project, provider: Provider) -> None:

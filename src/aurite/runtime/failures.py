@@ -23,7 +23,8 @@ def run_error(error: AgentRunError | UserError, llm: Llm) -> RunError:
         reason = _shortened(scrub(error.message, llm.secrets))
         made = ModelError(f"{asked} could not be asked at {llm.address}: {reason}", next_step="See that the server can be reached.")
     else:
-        made = ModelError(f"the run with {asked} failed: {_shortened(scrub(str(error), llm.secrets))}")
+        reason = _shortened(scrub(str(error), llm.secrets))
+        made = ModelError(f"the run with {asked} failed: {reason}", next_step="The session shows what was said until then.")
     if scrub(str(error), llm.secrets) == str(error):
         made.__cause__ = error
     return made

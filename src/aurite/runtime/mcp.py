@@ -61,8 +61,7 @@ class Connection:
         try:
             await asyncio.wait({self._task, ready}, timeout=self.server.registration_timeout, return_when=asyncio.FIRST_COMPLETED)
             if not self._ready.is_set():
-                in_time = self._task.done()
-                raise self._error(self._reason() if in_time else f"it did not answer within {self.server.registration_timeout:g} s")
+                raise self._error(self._reason())
         finally:
             ready.cancel()
             if not self._ready.is_set():
@@ -107,7 +106,9 @@ class Connection:
         from mcp import Client
 
         transport = _watched(_transport(self.server, self._tail), self._has_ended)
-        async with Client(transport, list_roots_callback=self._roots() if self.server.roots else None) as client:
+        # Newer versions of the protocol have no way for a server to ask for its roots; every server speaks the older ones.
+        mode, roots = ("legacy", self._roots()) if self.server.roots else ("auto", None)
+        async with Client(transport, mode=mode, list_roots_callback=roots) as client:
             self.tools = await _all_tools(client, self.server)
             self._client = client
             self._ready.set()
@@ -121,15 +122,18 @@ class Connection:
         from mcp_types import ListRootsResult, Root
 
         async def answer(_context: object) -> ListRootsResult:
-            return ListRootsResult(roots=[Root(uri=uri, name=name) for uri, name in self.server.roots])  # type: ignore[arg-type]
+            return ListRootsResult(roots=[Root.model_validate({"uri": uri, "name": name}) for uri, name in self.server.roots])
 
         return answer
 
     def _reason(self) -> str:
         tail = self._tail.text()
+        if self._task is None or not self._task.done():
+            late = f"it did not answer within {self.server.registration_timeout:g} s"
+            return f"{late}; it wrote: {tail}" if tail else late
         if tail:
             return tail
-        error = self._task.exception() if self._task is not None and not self._task.cancelled() else None
+        error = None if self._task.cancelled() else self._task.exception()
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         return str(error) or type(error).__name__

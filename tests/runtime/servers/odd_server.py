@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from mcp.server.mcpserver import Image, MCPServer
+from mcp.server.mcpserver import Context, Image, MCPServer
 
 server = MCPServer("odd")
 PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6360000000020001")
@@ -38,6 +38,13 @@ def die() -> str:
     """Ends the server in mid-call."""
     os.kill(os.getpid(), signal.SIGKILL)
     return "never"
+
+
+@server.tool()
+async def roots(context: Context) -> str:
+    """The roots that the server was told of."""
+    told = await context.session.list_roots()
+    return ", ".join(f"{root.name} at {root.uri}" for root in told.roots)
 
 
 if __name__ == "__main__":
