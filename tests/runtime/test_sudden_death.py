@@ -41,7 +41,7 @@ def killed_when(project: Project, wanted: list[str]) -> list[str]:
 
 def test_killed_while_the_second_tool_works(project: Project, provider: Provider) -> None:
     project.has("agent", "A", llm_config_id="http", mcp_servers=["weather"])
-    (project.folder / ".env").write_text("CLOCK_SECONDS=30\n")
+    (project.folder / ".env").write_text("CLOCK_SECONDS=10\n")
     provider.says(
         Answer("I will look.", calls=[("weather-current_time", {"timezone": "UTC"}), ("weather-weather_lookup", {"city": "Rome"})])
     )
