@@ -13,7 +13,15 @@ FOUNDATION = {"errors", "model"}
 SETTINGS = {"settings", "variables", "dotenv"}
 STORES = {"app", "storage"}
 """The rooms that may name a concrete store."""
-PORTS = ("storage.ports", "storage.changes", "storage.sources", "storage.file_errors")
+PORTS = (
+    "storage.ports",
+    "storage.changes",
+    "storage.sources",
+    "storage.file_errors",
+    "storage.moving",
+    "storage.tables",
+    "storage.copytext",
+)
 """What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told."""
 
 MAY_LOOK_INTO = {

@@ -183,6 +183,41 @@ class OutcomeUnknownError(StorageError):
     code = "outcome_unknown"
 
 
+# Moving.
+
+
+class SameStoreError(UsageError):
+    """Source and target are one database."""
+
+    code = "same_store"
+
+
+class TargetNotEmptyError(StorageError):
+    """The target of a move holds something already, and nobody said what to do with it."""
+
+    code = "target_not_empty"
+
+
+class MisfitError(StorageError):
+    """Rows of a source cannot be held by the target; ``reasons`` has a line for each, with table and key."""
+
+    code = "misfit"
+
+    def __init__(self, message: str, *, reasons: tuple[str, ...], next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.reasons = reasons
+
+
+class VerificationError(StorageError):
+    """The proof of a move failed and nothing was kept; ``differences`` has a line for each row, with table and key."""
+
+    code = "verification_failed"
+
+    def __init__(self, message: str, *, differences: tuple[str, ...], next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.differences = differences
+
+
 # Running agents.
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aurite.config.history import History
-from aurite.errors import ComponentNotFoundError, InvalidComponentError
+from aurite.errors import ComponentNotFoundError, InvalidComponentError, StorageError
 from aurite.model.jsontext import check, decode
 from aurite.model.kinds import kind_of
 from aurite.model.names import check_name
@@ -196,8 +197,8 @@ class ConfigManager:
             InvalidComponentError, InvalidValueError, ComponentExistsError, StorageError.
         """
         type_, name, document = self._prepared(component_type, config)
-        self._write(Create(type_, name, document, provenance=provenance, file=file_path))
-        return self.require_component(type_, name)
+        written = self._write(Create(type_, name, document, provenance=provenance, file=file_path))
+        return self._stored(type_, name, document, written)
 
     def update_component(
         self, component_type: str, name: str, config: Config, *, expected_revision: int | None = None
@@ -213,8 +214,8 @@ class ConfigManager:
                 f"the document says the name {written_name!r}, but {type_} {name!r} shall be updated",
                 next_step="To rename a component, create it under the new name and delete the old one",
             )
-        self._write(Update(type_, name, document, expected_revision))
-        return self.require_component(type_, name)
+        written = self._write(Update(type_, name, document, expected_revision))
+        return self._stored(type_, name, document, written)
 
     def put_components(self, configs: Sequence[Config], *, dry_run: bool = False) -> Written:
         """Create the components, or replace those that are there; all or none. Equal ones stay untouched.
@@ -238,9 +239,12 @@ class ConfigManager:
         """
         key = (kind_of(component_type).type, name)
         if key in self._registered:
-            self._registered = {other: component for other, component in self._registered.items() if other != key}
+            with self._loading:
+                self._registered = {other: component for other, component in self._registered.items() if other != key}
             return
-        if key not in self._current().components and expected_revision is None:
+        there = self._current()
+        known = key in there.components or any((problem.type, problem.name) == key for problem in there.problems)
+        if not known and expected_revision is None:
             raise self._not_found(*key)
         self._write(Delete(*key, expected_revision=expected_revision))
 
@@ -252,7 +256,8 @@ class ConfigManager:
         """
         type_, name, document = self._prepared(component_type, config)
         component = Component(type_, name, document, revision=0, created_at=0, updated_at=0, writer="memory")
-        self._registered = {**self._registered, component.key: component}
+        with self._loading:
+            self._registered = {**self._registered, component.key: component}
 
     # Validating.
 
@@ -286,8 +291,16 @@ class ConfigManager:
 
     def _write(self, *changes: Change) -> Written:
         written = self._store.write(changes, author=self._author)
-        self._current()
+        with suppress(StorageError):  # it is written; the next read tries again, and tells
+            self._current()
         return written
+
+    def _stored(self, type_: str, name: str, document: str, written: Written) -> Component:
+        """What was just written, even where another process has changed or deleted it since, or a registration wins over it."""
+        found = self._snapshot.components.get((type_, name))
+        if found is not None and found.document == document:
+            return found
+        return Component(type_, name, document, revision=written.version, created_at=0, updated_at=0, writer=self._author.writer)
 
     def _prepared(self, component_type: str, config: Config) -> tuple[str, str, str]:
         kind = kind_of(component_type)

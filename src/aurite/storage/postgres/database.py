@@ -16,7 +16,7 @@ from aurite.storage.postgres.listener import Listener
 from aurite.storage.postgres.target import PostgresTarget
 
 
-class _Transaction:
+class ConnectionTransaction:
     """Statements inside a transaction that the database has begun."""
 
     def __init__(self, connection: Connection) -> None:
@@ -116,12 +116,12 @@ class PostgresDatabase:
         return self._single(self._connections, statement, values, writes=True)
 
     @contextmanager
-    def snapshot(self) -> Iterator[_Transaction]:
+    def snapshot(self) -> Iterator[ConnectionTransaction]:
         with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as work:
             yield work
 
     @contextmanager
-    def transaction(self) -> Iterator[_Transaction]:
+    def transaction(self) -> Iterator[ConnectionTransaction]:
         with self._transaction("BEGIN") as work:
             yield work
 
@@ -162,13 +162,13 @@ class PostgresDatabase:
                 raise translate(error, self.target) from error
 
     @contextmanager
-    def _transaction(self, begin: str, connections: Connections | None = None) -> Iterator[_Transaction]:
+    def _transaction(self, begin: str, connections: Connections | None = None) -> Iterator[ConnectionTransaction]:
         with (connections or self._connections).lease() as connection:
             try:
                 connection.execute(begin)
                 if self._local[0]:
                     connection.execute(*self._local)
-                yield _Transaction(connection)
+                yield ConnectionTransaction(connection)
             except (psycopg.Error, UnicodeEncodeError) as error:
                 raise connection_lost(self.target) if connection.closed else translate(error, self.target) from error
             try:

@@ -125,8 +125,10 @@ class Listener:
                     else:
                         self._poll_only()
             except (AuriteError, psycopg.Error, OSError):
-                # The readers' own statements say what is wrong; this thread only comes back as soon as it can.
+                # The readers' own statements say what is wrong; this thread only comes back as soon as it can, and polls meanwhile.
                 self._ready.set()
+                with suppress(AuriteError):
+                    self._ask()
                 self._sleep(delay)
                 delay = min(delay * 2, _RETRY[1])
 

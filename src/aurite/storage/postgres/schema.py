@@ -11,6 +11,7 @@ from aurite.storage.schema import CURRENT, EMPTY, Migration, migrations
 
 if TYPE_CHECKING:
     from aurite.storage.postgres.database import PostgresDatabase
+    from aurite.storage.postgres.target import PostgresTarget
 
 _LOCK = 0x41757274
 """First half of the advisory lock's key; the second is the schema, so that two schemas do not wait for each other."""
@@ -30,7 +31,7 @@ def prepare(database: PostgresDatabase, *, auto_upgrade: bool) -> None:
         version = schema_version(view)
     if version == CURRENT["postgresql"]:
         return
-    _require_usable(version, database.location)
+    require_usable(version, database.location)
     if version > EMPTY and not auto_upgrade:
         raise SchemaOutdatedError(
             f"the database {database.location} has schema {version}, older than this version's {CURRENT['postgresql']}",
@@ -42,20 +43,23 @@ def prepare(database: PostgresDatabase, *, auto_upgrade: bool) -> None:
 def upgrade(database: PostgresDatabase) -> list[Migration]:
     """The steps that were carried out: all in one transaction, under a lock, after a second look."""
     with database.transaction() as work:
-        if database.target.schema is not None:
-            _make_schema(work, database.target.schema)
-        if (work.row("SELECT current_schema()") or (None,))[0] is None:
-            raise StoreUnavailableError(
-                f"no schema of the search path exists in {database.location}", next_step="Set AURITE_DB_SCHEMA"
-            )
-        work.rows("SELECT pg_advisory_xact_lock($1::int, hashtext(current_schema()))", _LOCK)
-        version = schema_version(work)
-        _require_usable(version, database.location)
-        steps = pending(version)
-        if steps:
-            _require_utf8(work, database.location)
-        for step in steps:
-            _apply(work, step)
+        return upgrade_within(work, database.target)
+
+
+def upgrade_within(work: Transaction, target: PostgresTarget) -> list[Migration]:
+    """The same inside a transaction that goes on: what follows and the tables become visible together."""
+    if target.schema is not None:
+        _make_schema(work, target.schema)
+    if (work.row("SELECT current_schema()") or (None,))[0] is None:
+        raise StoreUnavailableError(f"no schema of the search path exists in {target.location}", next_step="Set AURITE_DB_SCHEMA")
+    work.rows("SELECT pg_advisory_xact_lock($1::int, hashtext(current_schema()))", _LOCK)
+    version = schema_version(work)
+    require_usable(version, target.location)
+    steps = pending(version)
+    if steps:
+        _require_utf8(work, target.location)
+    for step in steps:
+        _apply(work, step)
     return steps
 
 
@@ -67,7 +71,7 @@ def pending_script(database: PostgresDatabase) -> str:
     """
     with database.snapshot() as view:
         version = schema_version(view)
-    _require_usable(version, database.location)
+    require_usable(version, database.location)
     steps = pending(version)
     if not steps:
         return ""
@@ -92,7 +96,7 @@ def schema_version(view: Transaction) -> int:
     return _LEGACY if legacy else EMPTY
 
 
-def _require_usable(version: int, location: str) -> None:
+def require_usable(version: int, location: str) -> None:
     if version > CURRENT["postgresql"]:
         raise SchemaTooNewError(
             f"the database {location} has schema {version}, newer than this version of Aurite, which knows {CURRENT['postgresql']}",

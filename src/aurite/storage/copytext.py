@@ -1,0 +1,80 @@
+"""One row as one line of bytes, the same for every database: PostgreSQL's COPY text format, as COPY TO writes it.
+
+Fields are separated by tabs, NULL is ``\\N``, and seven characters are escaped
+(https://www.postgresql.org/docs/current/sql-copy.html, "Text Format"). Two rows have the same line if and only if they are the
+same, so a line is what a move sends and what its proof digests: PostgreSQL's own lines need no parsing on either way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from aurite.errors import InvalidValueError
+from aurite.storage.tables import Table
+
+_ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_SPECIAL = re.compile(r"[\\\b\f\n\r\t\v]")
+_MEANT = {escaped.encode(): plain.encode() for plain, escaped in _ESCAPES.items()}
+_ESCAPED = re.compile(rb"\\.")
+_MAX_INTEGER = 2**63
+
+
+def line_of(row: Sequence[object], table: Table) -> bytes:
+    """The line of a row.
+
+    Raises:
+        InvalidValueError: a value is of another type than its column, or no database could hold it; the message names the column.
+    """
+    fields = []
+    for value, column in zip(row, table.columns, strict=True):
+        if value is None and column in table.optional:
+            fields.append("\\N")
+        elif isinstance(value, str) and column not in table.numbers:
+            if "\0" in value:
+                raise InvalidValueError(f"{column} holds a NUL character")
+            fields.append(_SPECIAL.sub(_escaped, value) if _SPECIAL.search(value) else value)
+        elif type(value) is int and column in table.numbers and -_MAX_INTEGER <= value < _MAX_INTEGER:
+            fields.append(str(value))
+        else:
+            raise InvalidValueError(f"{column} holds {_kind(value)}, not {'an integer' if column in table.numbers else 'text'}")
+    try:
+        return "\t".join(fields).encode() + b"\n"
+    except UnicodeEncodeError:
+        raise InvalidValueError("a text is not UTF-8") from None
+
+
+def row_of(line: bytes, table: Table) -> tuple[str | int | None, ...]:
+    """The row of a line."""
+    values: list[str | int | None] = []
+    for field, column in zip(line.removesuffix(b"\n").split(b"\t"), table.columns, strict=True):
+        if field == b"\\N":
+            values.append(None)
+        elif column in table.numbers:
+            values.append(int(field))
+        else:
+            values.append((_ESCAPED.sub(_meant, field) if b"\\" in field else field).decode())
+    return tuple(values)
+
+
+def key_of(line: bytes, table: Table) -> tuple[str | int | None, ...]:
+    """The key of a line: of type and order as the databases sort it."""
+    return row_of(line, table)[: len(table.key)]
+
+
+def lines_of(rows: Iterable[Sequence[object]], table: Table) -> Iterator[bytes]:
+    """The lines of rows."""
+    return (line_of(row, table) for row in rows)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _ESCAPES[match[0]]
+
+
+def _meant(match: re.Match[bytes]) -> bytes:
+    return _MEANT.get(match[0], match[0][1:])
+
+
+def _kind(value: object) -> str:
+    kinds = {bytes: "bytes", float: "a fraction", str: "text", int: "an integer", type(None): "nothing"}
+    return kinds.get(type(value), "something else")

@@ -1,0 +1,184 @@
+"""A PostgreSQL database as the source or target of a move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+
+from aurite.errors import NotAuriteDatabaseError, SchemaOutdatedError
+from aurite.model.records import Problem
+from aurite.storage.merging import merge_statements, staging_name
+from aurite.storage.postgres.connections import Connection, connect, local_settings
+from aurite.storage.postgres.database import ConnectionTransaction
+from aurite.storage.postgres.errors import connection_lost, outcome_unknown, translate
+from aurite.storage.postgres.schema import pending, require_usable, schema_version, upgrade_within
+from aurite.storage.postgres.target import PostgresTarget
+from aurite.storage.schema import EMPTY
+from aurite.storage.tables import TABLES, Table
+
+_CHUNK = 64 * 1024
+
+
+class PostgresMovable:
+    """A database on a server to move out of or into."""
+
+    def __init__(self, target: PostgresTarget) -> None:
+        self._target = target
+
+    @property
+    def location(self) -> str:
+        return self._target.location
+
+    @contextmanager
+    def source(self) -> Iterator[_Source]:
+        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            version = schema_version(ConnectionTransaction(connection))
+            require_usable(version, self.location)
+            if version == EMPTY:
+                raise NotAuriteDatabaseError(
+                    f"the database {self.location} has no tables of Aurite", next_step="Check AURITE_DB_NAME and AURITE_DB_SCHEMA"
+                )
+            self._require_current(version)
+            yield _Source(connection, self._target)
+
+    @contextmanager
+    def target(self, *, dry_run: bool = False) -> Iterator[_Target]:  # noqa: ARG002 - a transaction leaves nothing behind
+        with self._transaction("BEGIN") as connection:
+            work = ConnectionTransaction(connection)
+            version = schema_version(work)
+            require_usable(version, self.location)
+            if version == EMPTY:
+                upgrade_within(work, self._target)
+            else:
+                self._require_current(version)
+                # Readers go on; whoever would write waits until the move is done or undone.
+                connection.execute(f"LOCK TABLE store_meta, {', '.join(TABLES)} IN SHARE ROW EXCLUSIVE MODE")
+            connection.execute("SELECT set_config('aurite.writer', 'migrate', true)")
+            yield _Target(connection, self._target)
+
+    def _require_current(self, version: int) -> None:
+        if pending(version):
+            raise SchemaOutdatedError(
+                f"the database {self.location} has schema {version}, older than this version's",
+                next_step="Upgrade it first: aurite db upgrade",
+            )
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        connection = connect(self._target)
+        try:
+            connection.execute(begin)
+            statement, values = local_settings(self._target, is_local=True) if self._target.pgbouncer else ("", [])
+            if statement:
+                connection.execute(statement, values)
+            yield connection
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise connection_lost(self._target) if connection.closed else translate(error, self._target) from error
+        finally:
+            with suppress(psycopg.Error):
+                connection.close()  # and with it whatever was not committed
+
+
+class _Rows:
+    """What source and target have in common: reading."""
+
+    def __init__(self, connection: Connection, target: PostgresTarget) -> None:
+        self._connection = connection
+        self._target = target
+
+    @property
+    def location(self) -> str:
+        return self._target.location
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        found = self._one(
+            "SELECT (SELECT system_identifier FROM pg_control_system()),"
+            " (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema()"
+        )
+        return ("postgresql", *found)
+
+    def config_version(self) -> int:
+        version: int = self._one("SELECT config_version FROM store_meta")[0]
+        return version
+
+    def count(self, table: Table) -> int:
+        found: int = self._one(f"SELECT count(*) FROM {table.name}")[0]
+        return found
+
+    def _one(self, statement: str) -> tuple[Any, ...]:
+        return self._connection.execute(statement).fetchone() or (None,)
+
+    def _copied_out(self, table: Table, source: str) -> Iterator[bytes]:
+        statement = f"COPY (SELECT {', '.join(table.columns)} FROM {source} ORDER BY {', '.join(table.key)}) TO STDOUT"
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for block in copy:  # the server sends one row in each
+                yield bytes(block)
+
+
+class _Source(_Rows):
+    def lines(self, table: Table) -> Iterator[bytes]:
+        return self._copied_out(table, table.name)
+
+    def misfits(self, table: Table, *, thorough: bool = False) -> Iterator[Problem]:  # noqa: ARG002 - the columns' types see to it
+        return iter(())
+
+
+class _Target(_Rows):
+    """A database inside one transaction; the triggers for edits by hand keep still."""
+
+    def load(self, table: Table, lines: Iterable[bytes]) -> None:
+        self._copy_in(table, table.name, lines)
+
+    def stage(self, table: Table, lines: Iterable[bytes]) -> None:
+        stage = staging_name(table)
+        self._connection.execute(
+            f"CREATE TEMP TABLE {stage} ON COMMIT DROP AS SELECT {', '.join(table.columns)} FROM {table.name} WITH NO DATA"
+        )
+        self._copy_in(table, stage, lines)
+
+    def conflicts(self) -> dict[str, int]:
+        statements = merge_statements(replace=False, version=0).conflicts
+        return {unit: self._one(statement)[0] for unit, statement in statements.items()}
+
+    def merge(self, *, replace: bool, version: int) -> None:
+        for statement in merge_statements(replace=replace, version=version).steps:
+            self._connection.execute(statement)
+
+    def lines(self, table: Table, *, staged: bool = False, merged: bool = False) -> Iterator[bytes]:
+        stage = staging_name(table)
+        if merged:
+            joined = " AND ".join(f"staged.{column} = {table.name}.{column}" for column in table.key)
+            return self._copied_out(table, f"{table.name} WHERE EXISTS (SELECT 1 FROM {stage} AS staged WHERE {joined})")
+        return self._copied_out(table, stage if staged else table.name)
+
+    def commit(self, *, version: int) -> None:
+        self._connection.execute("UPDATE store_meta SET config_version = $1", [version])
+        self._connection.execute("SELECT pg_notify('aurite_config', $1)", [str(version)])
+        try:
+            self._connection.execute("COMMIT")
+        except psycopg.Error as error:
+            raise outcome_unknown(self._target) if self._connection.closed else translate(error, self._target) from error
+
+    def _copy_in(self, table: Table, name: str, lines: Iterable[bytes]) -> None:
+        statement = f"COPY {name} ({', '.join(table.columns)}) FROM STDIN"
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            for chunk in _chunks(lines):
+                copy.write(chunk)
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines joined to pieces of some size: one call per line would cost more than the line."""
+    gathered: list[bytes] = []
+    size = 0
+    for line in lines:
+        gathered.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
