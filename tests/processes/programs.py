@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar, Self
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,9 +59,11 @@ class ForeignProgram:
 class Worker:
     """One process that carries out a task of ``worker.py``: it says ready, waits for go, and reports in JSON lines."""
 
+    module: ClassVar[str] = "tests.processes.worker"
+
     def __init__(self, task: str, *arguments: object) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.processes.worker", task, *map(str, arguments)],
+            [sys.executable, "-m", self.module, task, *map(str, arguments)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -70,7 +72,7 @@ class Worker:
             encoding="utf-8",
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -102,10 +104,10 @@ class Worker:
         return [json.loads(line) for line in output.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def all_at_once(task: str, arguments: Sequence[Sequence[object]]) -> list[list[Any]]:
+def all_at_once(task: str, arguments: Sequence[Sequence[object]], kind: type[Worker] = Worker) -> list[list[Any]]:
     """What each worker reports; they start their work at the same moment, and all have to end well."""
     with ExitStack() as started:
-        workers = [started.enter_context(Worker(task, *each)) for each in arguments]
+        workers = [started.enter_context(kind(task, *each)) for each in arguments]
         for worker in workers:
             assert worker.line() == "ready"
         for worker in workers:
