@@ -34,7 +34,7 @@ def as_json(rows: Sequence[Measured]) -> str:
             "unit": row.unit,
             "floor": row.floor,
             "ours": row.ours,
-            "ratio": round(row.ratio, 3),
+            "ratio": None if row.unit == "share" else round(row.ratio, 3),
             "budget": None if row.budget is None else _budget(row.budget, row.unit),
             "holds": row.holds,
         }
@@ -54,7 +54,8 @@ def machine() -> str:
 def _cells(row: Measured) -> tuple[str, ...]:
     budget = "" if row.budget is None else _budget(row.budget, row.unit)
     holds = {True: "yes", False: "NO", None: ""}[row.holds]
-    return (row.work, amount(row.floor, row.unit), amount(row.ours, row.unit), f"{row.ratio:.2f}x", budget, holds)
+    ratio = "" if row.unit == "share" else f"{row.ratio:.2f}x"  # a floor that starves its writers has a share of nothing
+    return (row.work, amount(row.floor, row.unit), amount(row.ours, row.unit), ratio, budget, holds)
 
 
 def _budget(budget: Budget, unit: Unit) -> str:
