@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "aurite"
 FOUNDATION = {"errors", "model"}
 SETTINGS = {"settings", "variables", "dotenv"}
-STORES = {"app", "storage"}
+STORES = {"app", "stores", "storage"}
 """The rooms that may name a concrete store."""
 PORTS = (
     "storage.ports",
@@ -35,9 +35,10 @@ MAY_LOOK_INTO = {
     "config": FOUNDATION | SETTINGS | {"storage"},
     "transfer": FOUNDATION | SETTINGS | {"storage"},
     "runtime": FOUNDATION | SETTINGS | {"storage", "config", "transfer"},
-    "app": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime"},
-    "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "app"},
-    "api": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "app"},
+    "stores": FOUNDATION | SETTINGS | {"storage"},
+    "app": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores"},
+    "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
+    "api": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
     "__init__": FOUNDATION | SETTINGS | {"config", "app"},
     "__main__": {"cli"},
 }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aurite.config.manager import ConfigManager
 from aurite.config.workspace import Context, discover
-from aurite.errors import NotSupportedError
 from aurite.model.records import Author
 from aurite.settings import Settings
 from aurite.storage.ports import ComponentStore, SessionStore
+from aurite.stores import open_database
 
 if TYPE_CHECKING:
     from aurite.runtime.results import AgentRunResult
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from aurite.storage.engine import Database
     from aurite.storage.entries import Parsed
     from aurite.storage.files import FileComponentStore
-    from aurite.storage.postgres.database import PostgresDatabase
-    from aurite.storage.postgres.provision import Creation
-    from aurite.storage.sqlite import SqliteDatabase
     from aurite.transfer.export import ExportReport
 
 
@@ -90,58 +86,6 @@ class Aurite:
             StorageError: it cannot be opened or is not one of ours.
         """
         return self._database
-
-    def database_as_it_is(self) -> Database:
-        """The database that the settings name, its schema left alone: for looking at it. The caller closes it."""
-        return self._postgres(as_it_is=True) if self.settings.db_type == "postgresql" else self._sqlite()
-
-    def upgrade_database(self) -> list[str]:
-        """Bring the schema of the database to this version's; the names of the steps that it took.
-
-        Raises:
-            StorageError: it cannot be upgraded; it is as before.
-        """
-        if self.settings.db_type == "sqlite":
-            database = self._sqlite()
-            database.close()
-            return database.steps_taken
-        from aurite.storage.postgres.schema import upgrade
-
-        server = self._postgres(as_it_is=True)
-        try:
-            return [f"{step.version:04d}_{step.name}" for step in upgrade(server)]
-        finally:
-            server.close()
-
-    def pending_sql(self) -> str:
-        """The SQL that would bring the schema of a PostgreSQL database to this version's; empty where nothing is pending.
-
-        Raises:
-            NotSupportedError: the database is SQLite, which upgrades by itself.
-        """
-        if self.settings.db_type == "sqlite":
-            raise NotSupportedError(
-                "a SQLite database upgrades itself when it is opened, after a backup beside it",
-                next_step="Set AURITE_DB_TYPE=postgresql to see the steps for a server",
-            )
-        from aurite.storage.postgres.schema import pending_script
-
-        database = self._postgres(as_it_is=True)
-        try:
-            return pending_script(database)
-        finally:
-            database.close()
-
-    def create_postgres(self, *, admin_user: str, admin_password: str | None, admin_database: str, dry_run: bool) -> Creation:
-        """Make the role and the database that the settings name; see ``create_role_and_database``."""
-        from aurite.settings import Secret
-        from aurite.storage.postgres.provision import create_role_and_database
-        from aurite.storage.postgres.target import target_from_settings
-
-        target = target_from_settings(self.settings)
-        password = Secret(admin_password) if admin_password else None
-        administrator = replace(target, user=admin_user, password=password, dbname=admin_database, schema=None)
-        return create_role_and_database(target, administrator, dry_run=dry_run)
 
     @cached_property
     def components(self) -> ComponentStore:
@@ -253,28 +197,10 @@ class Aurite:
 
     @cached_property
     def _database(self) -> Database:
-        database: Database = self._sqlite() if self.settings.db_type == "sqlite" else self._postgres()
+        # A command ends before it could hear of anything.
+        database = open_database(self.settings, watch=self.author.writer != "cli")
         self._closing.append(database.close)
         return database
-
-    def _sqlite(self) -> SqliteDatabase:
-        from aurite.storage.sqlite import SqliteDatabase
-
-        return SqliteDatabase(self.settings.db_path, synchronous=self.settings.db_synchronous)
-
-    def _postgres(self, *, as_it_is: bool = False) -> PostgresDatabase:
-        from aurite.storage.postgres.database import PostgresDatabase
-        from aurite.storage.postgres.target import target_from_settings
-
-        target = target_from_settings(self.settings)
-        return PostgresDatabase(
-            target,
-            force_refresh=self.settings.force_refresh,
-            watch=self.author.writer != "cli",  # a command ends before it could hear of anything
-            auto_upgrade=self.settings.db_auto_upgrade,
-            replica=target.at(self.settings.db_replica_host) if self.settings.db_replica_host else None,
-            as_it_is=as_it_is,
-        )
 
     @cached_property
     def _runner(self) -> Runner:

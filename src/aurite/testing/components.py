@@ -375,12 +375,13 @@ class ComponentStoreContract:
     def test_the_history_has_every_change_newest_first_or_the_store_says_that_it_keeps_none(
         self, store: ComponentStore, other: ComponentStore
     ) -> None:
-        versions = [
-            write(view, change, put("bystander", v=number)).version
-            for number, (view, change) in enumerate(
-                [(store, create("a", v=1)), (other, update("a", v=2)), (store, delete("a")), (store, put("a", v=3))]
-            )
+        steps: list[tuple[ComponentStore, Change]] = [
+            (store, create("a", v=1)),
+            (other, update("a", v=2)),
+            (store, delete("a")),
+            (store, put("a", v=3)),
         ]
+        versions = [write(view, change, put("bystander", v=number)).version for number, (view, change) in enumerate(steps)]
         write(store, put("a", v=3), put("bystander", v=9))
         try:
             history = other.history("llm", "a")

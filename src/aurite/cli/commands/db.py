@@ -11,6 +11,7 @@ from aurite.cli.context import open_app
 from aurite.cli.lazy import Entry, LazyGroup
 from aurite.cli.output import counted, printable, problem_document, remark, say, say_json, say_table
 from aurite.errors import StoreUnavailableError
+from aurite.stores import open_as_it_is
 
 if TYPE_CHECKING:
     from aurite.app import Aurite
@@ -40,7 +41,7 @@ def status(*, as_json: bool) -> None:
     """Show where the database is, its version, its size and what is in it."""
     with open_app() as app:
         _require_existing(app)
-        database = app.database_as_it_is()
+        database = open_as_it_is(app.settings)
         try:
             facts = database.status()
         finally:

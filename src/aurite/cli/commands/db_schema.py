@@ -6,6 +6,7 @@ import click
 
 from aurite.cli.context import open_app
 from aurite.cli.output import asking_is_possible, counted, remark, say, say_json
+from aurite.stores import create_on_server, pending_sql, upgrade_schema
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -15,7 +16,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 def upgrade(*, as_json: bool) -> None:
     """Bring the schema of the database to this version's, all steps or none; an empty one gets its tables."""
     with open_app() as app:
-        steps = app.upgrade_database()
+        steps = upgrade_schema(app.settings)
     if as_json:
         say_json({"steps": steps})
     elif steps:
@@ -28,7 +29,7 @@ def upgrade(*, as_json: bool) -> None:
 def sql() -> None:
     """Print the SQL of the steps that a PostgreSQL database lacks, for an administrator to run."""
     with open_app() as app:
-        script = app.pending_sql()
+        script = pending_sql(app.settings)
     if script:
         say(script)
     else:
@@ -52,8 +53,8 @@ def create(*, admin_user: str, admin_database: str, ask_password: bool, dry_run:
             if not asking_is_possible():
                 raise click.UsageError("--ask-password needs a terminal; set AURITE_DB_ADMIN_PASSWORD instead")
             password = click.prompt(f"Password of {admin_user}", hide_input=True, err=True)
-        creation = app.create_postgres(
-            admin_user=admin_user, admin_password=password, admin_database=admin_database, dry_run=dry_run
+        creation = create_on_server(
+            app.settings, admin_user=admin_user, admin_password=password, admin_database=admin_database, dry_run=dry_run
         )
     if as_json:
         say_json({"dry_run": dry_run, "statements": list(creation.statements), "present": list(creation.present)})

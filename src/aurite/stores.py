@@ -1,0 +1,131 @@
+"""Concrete stores, made from settings: beside ``app.py`` the one module that names them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aurite.errors import NotSupportedError
+from aurite.settings import Secret, Settings
+
+if TYPE_CHECKING:
+    from aurite.storage.engine import Database
+    from aurite.storage.moving import Movable
+    from aurite.storage.postgres.database import PostgresDatabase
+    from aurite.storage.postgres.provision import Creation
+    from aurite.storage.postgres.target import PostgresTarget
+    from aurite.storage.sqlite import SqliteDatabase
+
+
+def open_database(settings: Settings, *, watch: bool) -> Database:
+    """The database that the settings name, with the current schema.
+
+    Args:
+        watch: hear of other processes' changes in the background; for a process that lives longer than a command.
+
+    Raises:
+        StorageError, SettingsError.
+    """
+    return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, watch=watch)
+
+
+def open_as_it_is(settings: Settings) -> Database:
+    """The same with its schema left alone where it is on a server: for looking at it."""
+    return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, as_it_is=True)
+
+
+def upgrade_schema(settings: Settings) -> list[str]:
+    """Bring the schema of the database to this version's; the names of the steps that it took.
+
+    Raises:
+        StorageError: it cannot be upgraded; it is as before.
+    """
+    if settings.db_type == "sqlite":
+        database = _sqlite(settings)
+        database.close()
+        return database.steps_taken
+    from aurite.storage.postgres.schema import upgrade
+
+    server = _postgres(settings, as_it_is=True)
+    try:
+        return [f"{step.version:04d}_{step.name}" for step in upgrade(server)]
+    finally:
+        server.close()
+
+
+def pending_sql(settings: Settings) -> str:
+    """The SQL that would bring the schema of a PostgreSQL database to this version's; empty where nothing is pending.
+
+    Raises:
+        NotSupportedError: the database is SQLite, which upgrades by itself.
+    """
+    if settings.db_type == "sqlite":
+        raise NotSupportedError(
+            "a SQLite database upgrades itself when it is opened, after a backup beside it",
+            next_step="Set AURITE_DB_TYPE=postgresql to see the steps for a server",
+        )
+    from aurite.storage.postgres.schema import pending_script
+
+    server = _postgres(settings, as_it_is=True)
+    try:
+        return pending_script(server)
+    finally:
+        server.close()
+
+
+def create_on_server(
+    settings: Settings, *, admin_user: str, admin_password: str | None, admin_database: str, dry_run: bool
+) -> Creation:
+    """Make the role and the database that the settings name; see ``create_role_and_database``."""
+    from aurite.storage.postgres.provision import create_role_and_database
+
+    target = postgres_target(settings)
+    password = Secret(admin_password) if admin_password else None
+    administrator = replace(target, user=admin_user, password=password, dbname=admin_database, schema=None)
+    return create_role_and_database(target, administrator, dry_run=dry_run)
+
+
+def postgres_target(settings: Settings) -> PostgresTarget:
+    """Where the PostgreSQL database of the settings is, and how to connect.
+
+    Raises:
+        SettingsError: something needed is missing.
+    """
+    from aurite.storage.postgres.target import target_from_settings
+
+    return target_from_settings(settings)
+
+
+def movable_file(path: Path) -> Movable:
+    """A SQLite file to move out of or into."""
+    from aurite.storage.sqlite_moving import SqliteMovable
+
+    return SqliteMovable(path)
+
+
+def movable_on_server(target: PostgresTarget) -> Movable:
+    """A PostgreSQL database to move out of or into."""
+    from aurite.storage.postgres.moving import PostgresMovable
+
+    return PostgresMovable(target)
+
+
+def _sqlite(settings: Settings) -> SqliteDatabase:
+    from aurite.storage.sqlite import SqliteDatabase
+
+    return SqliteDatabase(settings.db_path, synchronous=settings.db_synchronous)
+
+
+def _postgres(settings: Settings, *, watch: bool = False, as_it_is: bool = False) -> PostgresDatabase:
+    from aurite.storage.postgres.database import PostgresDatabase
+
+    target = postgres_target(settings)
+    return PostgresDatabase(
+        target,
+        force_refresh=settings.force_refresh,
+        watch=watch,
+        auto_upgrade=settings.db_auto_upgrade,
+        replica=target.at(settings.db_replica_host) if settings.db_replica_host else None,
+        as_it_is=as_it_is,
+    )
