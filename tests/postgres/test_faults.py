@@ -260,8 +260,11 @@ def test_a_line_cut_after_the_commit_was_sent_leaves_the_outcome_unknown_and_say
     database = opened(replace(harmed, port=proxy.port), watch=False)
     start(database)
 
-    def write() -> object:
-        return put(database, "a") if what == "transaction" else append(database, SECRET_ROW)
+    def write() -> None:
+        if what == "transaction":
+            put(database, "a")
+        else:
+            append(database, SECRET_ROW)
 
     proxy.cut_after = b"COMMIT\0" if what == "transaction" else b"WITH counted AS"
     proxy.swallow = not arrives

@@ -18,7 +18,7 @@ from aurite.errors import (
     StoreReadOnlyError,
     StoreUnavailableError,
 )
-from aurite.storage.postgres.target import PostgresTarget
+from aurite.storage.postgres.target import PostgresTarget, quoted
 
 Meaning = tuple[type[StorageError], str, str]
 
@@ -75,7 +75,8 @@ _BY_STATE: dict[str, Meaning] = {
     ),
 }
 
-_CONNECTION_LOST = {"57P01", "57P02", "57P05", "08000", "08003", "08006", "25P03"}
+_CONNECTION_LOST = {"57P01", "57P02", "57P05", "08000", "08003", "08006", "08P01", "25P03", "25P04"}
+"""08P01 is what PgBouncer says, whatever became of its connection to the server."""
 
 _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
     ("password authentication failed", _BY_STATE["28P01"]),
@@ -84,13 +85,33 @@ _BY_TEXT: tuple[tuple[str, Meaning], ...] = (
         (StoreUnavailableError, "authentication failed: no password for user {user!r}", "Set AURITE_DB_PASSWORD"),
     ),
     ("pg_hba.conf", _BY_STATE["28000"]),
+    ("not permitted to log in", _BY_STATE["28000"]),
     ("authentication failed", _BY_STATE["28000"]),
-    ("does not exist", _BY_STATE["3D000"]),
+    (
+        'role "" does not exist',
+        (
+            StoreUnavailableError,
+            "the user {user!r} does not exist on {host}",
+            "Create it with aurite db create, or check AURITE_DB_USER",
+        ),
+    ),
+    ('database "" does not exist', _BY_STATE["3D000"]),
+    ("no such database", _BY_STATE["3D000"]),
+    (
+        "permission denied for database",
+        (
+            StoreUnavailableError,
+            "no permission: user {user!r} may not connect to the database {dbname!r} on {host}",
+            "Let an administrator run: GRANT CONNECT ON DATABASE {quoted_dbname} TO {quoted_user};",
+        ),
+    ),
     ("too many clients", _BY_STATE["53300"]),
     ("remaining connection slots", _BY_STATE["53300"]),
     ("too many connections", _BY_STATE["53300"]),
     ("starting up", _BY_STATE["57P03"]),
     ("shutting down", _BY_STATE["57P03"]),
+    ("in recovery mode", _BY_STATE["57P03"]),
+    ("not yet accepting connections", _BY_STATE["57P03"]),
     (
         "certificate",
         (StoreUnavailableError, "the certificate of {host} was not accepted", "Check AURITE_DB_SSLMODE and AURITE_DB_SSLROOTCERT"),
@@ -155,7 +176,7 @@ def translate_connecting(error: psycopg.Error, target: PostgresTarget) -> Aurite
     """Aurite's error for a connection that could not be made: told apart by SQLSTATE, or else by libpq's words."""
     if error.sqlstate in _BY_STATE:
         return _said(_BY_STATE[error.sqlstate or ""], target)
-    text = str(error)
+    text = _without_names(str(error), target)
     for words, meaning in _BY_TEXT:
         if words in text:
             return _said(meaning, target)
@@ -163,6 +184,13 @@ def translate_connecting(error: psycopg.Error, target: PostgresTarget) -> Aurite
         f"no connection to {target.location} (SQLSTATE {error.sqlstate or 'none'})",
         next_step="Check AURITE_DB_HOST and AURITE_DB_PORT",
     )
+
+
+def _without_names(text: str, target: PostgresTarget) -> str:
+    # A database may be named like the words of an error.
+    for name in (target.user, target.dbname, target.host):
+        text = text.replace(f'"{name}"', '""').replace(repr(name), '""')
+    return text
 
 
 def connection_lost(target: PostgresTarget) -> StoreUnavailableError:
@@ -184,12 +212,13 @@ def _said(meaning: Meaning, target: PostgresTarget) -> StorageError:
     kind, message, next_step = meaning
     facts = {
         "user": target.user,
-        "quoted_user": '"' + target.user.replace('"', '""') + '"',
+        "quoted_user": quoted(target.user),
+        "quoted_dbname": quoted(target.dbname),
         "host": target.host,
         "port": target.port,
         "dbname": target.dbname,
         "location": target.location,
-        "schema": '"' + (target.schema or "public").replace('"', '""') + '"',
+        "schema": quoted(target.schema or "public"),
         "connect_timeout": target.connect_timeout,
     }
     return kind(message.format(**facts), next_step=next_step.format(**facts))

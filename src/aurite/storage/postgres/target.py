@@ -9,13 +9,17 @@ from typing import Any
 from aurite.errors import SettingsError
 from aurite.settings import Secret, Settings
 
+_VARIABLES = {"host": "AURITE_DB_HOST", "user": "AURITE_DB_USER", "dbname": "AURITE_DB_NAME", "password": "AURITE_DB_PASSWORD"}
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresTarget:
     """One database on one server, with all that a connection needs."""
 
     host: str
-    port: int
+    """One, or several separated by commas, as a URI may say: the first that answers is taken."""
+    port: int | str
+    """One, or as many as hosts."""
     user: str
     dbname: str
     password: Secret | None = None
@@ -46,7 +50,11 @@ class PostgresTarget:
         return replace(self, host=host)
 
     def connect_arguments(self) -> dict[str, Any]:
-        """Keyword arguments for ``psycopg.connect``; they hold the password."""
+        """Keyword arguments for ``psycopg.connect``; they hold the password.
+
+        Raises:
+            SettingsError: a value cannot be sent to any server.
+        """
         arguments: dict[str, Any] = {
             **self.parameters,
             "host": self.host,
@@ -56,6 +64,9 @@ class PostgresTarget:
         }
         if self.password is not None:
             arguments["password"] = self.password.reveal()
+        for name, variable in _VARIABLES.items():
+            if not _can_be_sent(arguments.get(name, "")):
+                raise SettingsError(f"{variable} holds a zero character or is not UTF-8 text", next_step=f"Change {variable}")
         return arguments
 
 
@@ -98,7 +109,9 @@ def _with_uri(target: PostgresTarget, uri: Secret) -> PostgresTarget:
 
     try:
         parts = {key: str(value) for key, value in conninfo_to_dict(uri.reveal()).items() if value is not None}
-    except psycopg.Error:
+        port = ",".join(str(int(part)) for part in parts.pop("port", str(target.port)).split(","))
+        int(parts.get("connect_timeout", "0"))
+    except (psycopg.Error, ValueError):
         raise SettingsError(  # the cause would show the URI, which holds the password
             "AURITE_DB_URL cannot be read", next_step="It looks like postgresql://user:password@host:5432/database"
         ) from None
@@ -106,9 +119,18 @@ def _with_uri(target: PostgresTarget, uri: Secret) -> PostgresTarget:
     return replace(
         target,
         host=parts.pop("host", target.host),
-        port=int(parts.pop("port", target.port)),
+        port=int(port) if port.isdecimal() else port,
         user=parts.pop("user", target.user),
         dbname=parts.pop("dbname", target.dbname),
         password=Secret(password) if password is not None else target.password,
         parameters={**target.parameters, **parts},
     )
+
+
+def quoted(identifier: str) -> str:
+    """The identifier as SQL wants it."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _can_be_sent(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
