@@ -28,7 +28,7 @@ def test_the_offline_model_calls_the_tool_with_the_city_of_the_message_and_answe
     assert result["error_message"] is None
     assert "offline model" in result["final_response"]["content"]
     assert "Weather in London: 21 degrees celsius" in result["final_response"]["content"]
-    assert [message["role"] for message in result["conversation_history"]] == ["user", "assistant", "tool", "assistant"]
+    assert [message["role"] for message in result["conversation_history"]] == ["system", "user", "assistant", "tool", "assistant"]
 
 
 def test_the_session_holds_each_message_as_an_openai_document(project: Project) -> None:

@@ -214,7 +214,7 @@ def test_include_history_shows_the_model_the_session_so_far(project: Project, pr
     assert request.body["messages"][1]["content"] == "Rome?"
     assert request.body["messages"][3]["content"] == "Weather in Rome: 21 degrees celsius"
     assert [message["role"] for message in result["conversation_history"]] == [
-        *("user", "assistant", "tool", "assistant"),
+        *("system", "user", "assistant", "tool", "assistant"),
         *("user", "assistant"),
     ]
 

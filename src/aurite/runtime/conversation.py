@@ -86,7 +86,7 @@ class Conversation:
             agent_name=self._plan.agent.name,
             status=status,
             final_response=documents.assistant(text) if text is not None else last,
-            conversation_history=(*(decode(item.document) for item in known), *said),
+            conversation_history=(*self._told_first(), *(decode(item.document) for item in known), *said),
             session_id=self._recorder.session_id,
             error_message=None if status == "success" else f"stopped after {self._plan.agent.max_iterations} requests to the model",
         )
@@ -107,6 +107,9 @@ class Conversation:
         prompt = self._plan.system_prompt
         entries = [] if prompt is None or prompt == told else [transcript.system_entry(prompt)]
         return [*entries, transcript.user_entry(message)]
+
+    def _told_first(self) -> list[documents.Document]:
+        return [] if self._plan.system_prompt is None else [documents.system(self._plan.system_prompt)]
 
     async def _converse(self, message: str, shown: list[ModelMessage]) -> tuple[AgentStatus, str | None]:
         limits = UsageLimits(request_limit=self._plan.agent.max_iterations)

@@ -23,7 +23,7 @@ class AgentRunResult:
     final_response: Document | None
     """The assistant's last message; None where it said nothing."""
     conversation_history: tuple[Document, ...]
-    """The messages that the model saw and wrote, oldest first, without the system prompt."""
+    """The messages that the model saw and wrote, oldest first, its system prompt before them, as in 0.4."""
     session_id: str | None
     """None where the run is not kept."""
     error_message: str | None = None
