@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types format format-check bench lock clean
+.PHONY: help demo test check lint types format format-check bench docs lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ lint: $(VENV)/.installed-dev ## Look for mistakes
 
 types: $(VENV)/.installed-dev ## Check the types
 	$(BIN)/mypy -p aurite -p tests -p bench
+	$(BIN)/mypy scripts/docs.py
 
 format: $(VENV)/.installed-dev ## Lay out the code, and mend what can be mended safely
 	$(BIN)/ruff format .
@@ -38,6 +39,9 @@ format: $(VENV)/.installed-dev ## Lay out the code, and mend what can be mended 
 
 bench: $(VENV)/.installed-dev ## Measure against the floors of the bare drivers
 	$(BIN)/python -m bench
+
+docs: $(VENV)/.installed-dev ## Write the generated parts of the documentation anew
+	$(BIN)/python scripts/docs.py
 
 lock: $(VENV)/.python ## Write the lock files anew; UPGRADE=--upgrade takes newer versions
 	$(PIP) install uv
