@@ -11,7 +11,9 @@ from tests.test_architecture import MAY_LOOK_INTO
 
 SOURCE = ROOT / "src" / "aurite"
 PAGE = read(ROOT / "docs" / "explanation" / "architecture.md")
-DECISIONS = re.findall(r"^### (.+)\n\n(.*?)(?=^### |\Z)", read(ROOT / "docs" / "explanation" / "decisions.md"), re.MULTILINE | re.DOTALL)
+DECISIONS = re.findall(
+    r"^### (.+)\n\n(.*?)(?=^### |\Z)", read(ROOT / "docs" / "explanation" / "decisions.md"), re.MULTILINE | re.DOTALL
+)
 
 
 def test_it_shows_every_room_that_there_is() -> None:
