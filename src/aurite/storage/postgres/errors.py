@@ -200,6 +200,11 @@ def connection_lost(target: PostgresTarget) -> StoreUnavailableError:
     )
 
 
+def schema_missing(target: PostgresTarget) -> StorageError:
+    """The error for a schema that is not there and may not be made."""
+    return _said(_BY_STATE["3F000"], target)
+
+
 def outcome_unknown(target: PostgresTarget) -> OutcomeUnknownError:
     """The error for a connection that broke after the commit was sent."""
     return OutcomeUnknownError(

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from aurite.errors import SchemaOutdatedError, SchemaTooNewError, StoreUnavailableError
 from aurite.storage.engine import Transaction
+from aurite.storage.postgres.errors import schema_missing
+from aurite.storage.postgres.target import PostgresTarget, quoted
 from aurite.storage.schema import CURRENT, EMPTY, Migration, migrations
 
 if TYPE_CHECKING:
     from aurite.storage.postgres.database import PostgresDatabase
-    from aurite.storage.postgres.target import PostgresTarget
 
 _LOCK = 0x41757274
 """First half of the advisory lock's key; the second is the schema, so that two schemas do not wait for each other."""
@@ -48,11 +49,9 @@ def upgrade(database: PostgresDatabase) -> list[Migration]:
 
 def upgrade_within(work: Transaction, target: PostgresTarget) -> list[Migration]:
     """The same inside a transaction that goes on: what follows and the tables become visible together."""
+    _lock_schema(work, target)
     if target.schema is not None:
-        _make_schema(work, target.schema)
-    if (work.row("SELECT current_schema()") or (None,))[0] is None:
-        raise StoreUnavailableError(f"no schema of the search path exists in {target.location}", next_step="Set AURITE_DB_SCHEMA")
-    work.rows("SELECT pg_advisory_xact_lock($1::int, hashtext(current_schema()))", _LOCK)
+        _make_schema(work, target)
     version = schema_version(work)
     require_usable(version, target.location)
     steps = pending(version)
@@ -86,9 +85,13 @@ def pending(version: int) -> list[Migration]:
 
 def schema_version(view: Transaction) -> int:
     """The number of the last step that a database has; 0 where there are no tables of ours, -1 for those of Aurite 0.4."""
-    found = view.row("SELECT to_regclass('schema_migrations') IS NOT NULL AND to_regclass('store_meta') IS NOT NULL")
-    if found and found[0]:
-        version: int = (view.row("SELECT max(version) FROM schema_migrations") or (EMPTY,))[0]
+    # Not to_regclass(): it may answer from the server's cache, which misses tables made while this waited for the lock.
+    found = view.row(
+        "SELECT count(DISTINCT relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE nspname = ANY (current_schemas(false)) AND relkind IN ('r', 'p') AND relname IN ('schema_migrations', 'store_meta')"
+    )
+    if found == (2,):
+        version: int = (view.row("SELECT coalesce(max(version), 0) FROM schema_migrations") or (EMPTY,))[0]
         return version
     legacy = view.row(
         "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('components') AND attname = 'component_type' AND NOT attisdropped"
@@ -109,9 +112,20 @@ def require_usable(version: int, location: str) -> None:
         )
 
 
-def _make_schema(work: Transaction, schema: str) -> None:
-    if work.row("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema) is None:
-        work.run("CREATE SCHEMA IF NOT EXISTS " + '"' + schema.replace('"', '""') + '"')
+def _lock_schema(work: Transaction, target: PostgresTarget) -> None:
+    name = target.schema or (work.row("SELECT current_schema()::text") or (None,))[0]
+    if name is None:
+        raise StoreUnavailableError(f"no schema of the search path exists in {target.location}", next_step="Set AURITE_DB_SCHEMA")
+    work.rows("SELECT pg_advisory_xact_lock($1::int, hashtext($2::text))", _LOCK, name)
+
+
+def _make_schema(work: Transaction, target: PostgresTarget) -> None:
+    schema = target.schema or ""
+    if work.row("SELECT 1 FROM pg_namespace WHERE nspname = $1", schema) is not None:
+        return
+    if work.row("SELECT has_database_privilege(current_database(), 'CREATE')") == (False,):
+        raise schema_missing(target)
+    work.run(f"CREATE SCHEMA {quoted(schema)}")
 
 
 def _require_utf8(work: Transaction, location: str) -> None:

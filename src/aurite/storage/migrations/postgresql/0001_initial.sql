@@ -149,13 +149,17 @@ END $$;
 CREATE TRIGGER components_truncated_by_hand BEFORE TRUNCATE ON components
 FOR EACH STATEMENT EXECUTE FUNCTION aurite_truncated_by_hand();
 
--- For people who read by SQL: the same rows with readable times (in the client's time zone).
+-- For people who read by SQL: the same rows with readable times (in the client's time zone). A field is NULL where PostgreSQL cannot
+-- take the text apart, as with \u0000 or half a character in it: one such row must not make a view fail for all others.
+
+CREATE FUNCTION aurite_field(document TEXT, field TEXT) RETURNS TEXT LANGUAGE plpgsql IMMUTABLE
+AS $$ BEGIN RETURN document::json ->> field; EXCEPTION WHEN data_exception THEN RETURN NULL; END $$;
 
 CREATE VIEW readable_components AS
-SELECT type, name, document::json ->> 'description' AS description, revision,
+SELECT type, name, aurite_field(document, 'description') AS description, revision,
        timestamptz 'epoch' + created_at * interval '1 microsecond' AS created_at,
        timestamptz 'epoch' + updated_at * interval '1 microsecond' AS updated_at,
-       writer, provenance::json ->> 'source_file' AS source_file, document
+       writer, aurite_field(provenance, 'source_file') AS source_file, document
 FROM components;
 
 CREATE VIEW readable_component_revisions AS
@@ -171,7 +175,7 @@ SELECT session_id, kind, name, status, title, message_count, base_session_id, pa
 FROM sessions;
 
 CREATE VIEW readable_messages AS
-SELECT session_id, seq, role, document::json ->> 'content' AS content, document::json ->> 'tool_calls' AS tool_calls,
+SELECT session_id, seq, role, aurite_field(document, 'content') AS content, aurite_field(document, 'tool_calls') AS tool_calls,
        timestamptz 'epoch' + created_at * interval '1 microsecond' AS created_at, run_id
 FROM messages;
 
