@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aurite.errors import InvalidValueError, SessionExistsError, StorageError
+from aurite.model.history import history_document
 from aurite.model.records import DeletedSessions, Message, NewMessage, NewRun, NewSession, RunEnd, Session, SessionFilter
 from aurite.storage.session_files import FileSessionStore
 
@@ -101,8 +102,10 @@ def test_an_agent_session_is_read_with_its_messages_and_run(store: FileSessionSt
     assert store.last_messages("agent-x", 0) == []
     (run,) = store.runs("agent-x")
     assert (run.status, run.started_at, run.ended_at, run.error) == ("completed", DAY, DAY + 1_000_000, None)
-    assert run.result is not None
-    assert json.loads(run.result) == {key: value for key, value in agent_result("agent-x").items() if key != "conversation_history"}
+    assert session is not None
+    told = history_document(session, messages, [run])
+    assert told["execution_result"] == agent_result("agent-x")
+    assert told["metadata"]["message_count"] == 5
     assert (names(folder), path.read_bytes()) == ({"agent-x.json"}, before)
 
 
@@ -115,8 +118,8 @@ def test_a_workflow_keeps_its_result_and_its_steps_are_its_children(store: FileS
     assert (step.kind, step.base_session_id, step.parent_session_id) == ("agent", "workflow-w", "workflow-w")
     (run,) = store.runs("workflow-w")
     assert run.error == "no plan"
-    assert run.result is not None
-    assert json.loads(run.result)["step_results"][0]["result"]["conversation_history"] == HISTORY
+    told = history_document(workflow, [], [run])["execution_result"]
+    assert told["step_results"][0]["result"]["conversation_history"] == HISTORY
     assert store.find("w") == workflow
     assert store.delete(["workflow-w"]) == DeletedSessions(("workflow-w", "workflow-w-0"), 5)
     assert names(folder) == set()

@@ -115,7 +115,7 @@ def _without_misfits(components: dict[Key, Component], candidates: Iterable[Comp
     """Take rows edited by hand that are no valid components out of the index; the problem of each by its key."""
     problems = {}
     for component in [candidate for candidate in candidates if candidate.writer == BY_HAND]:
-        reason = _misfit(component)
+        reason = misfit(component)
         if reason:
             where = f"components {component.type} {component.name!r}"
             problems[component.key] = Problem(where, reason, component.type, component.name)
@@ -123,7 +123,8 @@ def _without_misfits(components: dict[Key, Component], candidates: Iterable[Comp
     return problems
 
 
-def _misfit(component: Component) -> str | None:
+def misfit(component: Component) -> str | None:
+    """Why a row is no valid component; None where it is one."""
     from aurite.model.validation import examine
 
     if component.type not in KINDS:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-
 from aurite.errors import InvalidValueError
-from aurite.model.jsontext import JsonValue, decode, encode
+from aurite.model.jsontext import JsonValue, decode
 from aurite.model.names import check_name
-from aurite.model.records import Message, NewMessage, NewRun, NewSession, Run, RunEnd, RunStatus, Session
+from aurite.model.records import Message, NewMessage, NewRun, NewSession, RunEnd
+from aurite.storage.legacy_records import LegacySession, OldSession, instant_of, not_a_message, session_of
 from aurite.storage.session_log import State, end_line, head_line, message_line, run_line, write_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RESULT_KEYS = ("conversation_history", "step_results", "node_results")
-_STATUS: dict[str, RunStatus] = {
-    "success": "completed",
-    "completed": "completed",
-    "error": "failed",
-    "failed": "failed",
-    "max_iterations_reached": "max_iterations_reached",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class LegacySession:
-    """A session of 0.4 as records of today: one run, and the messages of its conversation."""
-
-    session: Session
-    messages: tuple[Message, ...]
-    run: Run
 
 
 def read_legacy(data: bytes, *, session_id: str, modified_at: int) -> LegacySession:
@@ -47,13 +28,7 @@ def read_legacy(data: bytes, *, session_id: str, modified_at: int) -> LegacySess
         raise InvalidValueError("not a session: not an object")
     if document.get("session_id", session_id) != session_id:
         raise InvalidValueError(f"holds session {document['session_id']!r}, but its name is that of another one")
-    result = _execution_result(document)
-    history = result.get("conversation_history") or []
-    if not isinstance(history, list):
-        raise InvalidValueError("conversation_history is not a list")
-    active_at = _instant(document, "last_updated", modified_at)
-    session = _session(document, result, check_name(session_id, "session id"), active_at, len(history))
-    return LegacySession(session, _messages(session, history), _run(session, result))
+    return session_of(_old_session(document, check_name(session_id, "session id"), modified_at))
 
 
 def as_log(legacy: LegacySession) -> bytes:
@@ -83,58 +58,33 @@ def _execution_result(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return result
 
 
-def _session(
-    document: dict[str, JsonValue], result: dict[str, JsonValue], session_id: str, active_at: int, messages: int
-) -> Session:
+def _old_session(document: dict[str, JsonValue], session_id: str, modified_at: int) -> OldSession:
+    result = _execution_result(document)
+    history = result.get("conversation_history") or []
+    if not isinstance(history, list):
+        raise InvalidValueError("conversation_history is not a list")
+    wrong = not_a_message(history)
+    if wrong is not None:
+        raise InvalidValueError(f"conversation_history[{wrong}] is not a message with a role")
     workflow_name = result.get("workflow_name")
-    is_workflow = document.get("is_workflow") or document.get("result_type") == "workflow" or workflow_name
+    is_workflow = bool(document.get("is_workflow") or document.get("result_type") == "workflow" or workflow_name)
     name = document.get("name") or workflow_name or result.get("agent_name") or session_id
-    base = document.get("base_session_id") or session_id
-    if not isinstance(name, str) or not isinstance(base, str):
+    base, count = document.get("base_session_id"), document.get("message_count")
+    if not isinstance(name, str) or not isinstance(base, str | None):
         raise InvalidValueError("name or base_session_id is not text")
-    return Session(
+    last_updated = _instant(document, "last_updated", modified_at)
+    return OldSession(
         session_id=session_id,
         base_session_id=base,
-        parent_session_id=base if session_id.startswith(f"{base}-") else None,
-        kind="workflow" if is_workflow else "agent",
         name=name,
-        status=_STATUS.get(str(result.get("status")), "completed"),
-        title=None,
-        message_count=messages,
-        created_at=_instant(document, "created_at", active_at),
-        active_at=active_at,
+        result_type=str(document.get("result_type") or ("workflow" if is_workflow else "agent")),
+        is_workflow=is_workflow,
+        message_count=count if isinstance(count, int) else len(history),
+        result=result,
+        agents_involved=document.get("agents_involved"),
+        created_at=_instant(document, "created_at", last_updated),
+        last_updated=last_updated,
     )
-
-
-def _messages(session: Session, history: list[JsonValue]) -> tuple[Message, ...]:
-    messages: list[Message] = []
-    for seq, item in enumerate(history, start=1):
-        role = item.get("role") if isinstance(item, dict) else None
-        if not isinstance(role, str):
-            raise InvalidValueError(f"conversation_history[{seq - 1}] is not a message with a role")
-        run_id = _run_id(session.session_id)
-        messages.append(Message(session.session_id, seq, role, encode(item), None, None, run_id, session.created_at))
-    return tuple(messages)
-
-
-def _run(session: Session, result: dict[str, JsonValue]) -> Run:
-    error = result.get("error_message") or result.get("error")
-    kept = {key: value for key, value in result.items() if key != "conversation_history"}
-    return Run(
-        run_id=_run_id(session.session_id),
-        session_id=session.session_id,
-        status=session.status,
-        started_at=session.created_at,
-        ended_at=session.active_at,
-        error=error if error is None or isinstance(error, str) else encode(error),
-        result=encode(kept),
-        usage=None,
-        owner=None,
-    )
-
-
-def _run_id(session_id: str) -> str:
-    return f"{session_id}-0.4"
 
 
 def _new_message(message: Message) -> NewMessage:
@@ -142,14 +92,5 @@ def _new_message(message: Message) -> NewMessage:
 
 
 def _instant(document: dict[str, JsonValue], field: str, otherwise: int) -> int:
-    """Microseconds since 1970; 0.4 wrote UTC without saying so."""
     written = document.get(field)
-    if written is None:
-        return otherwise
-    try:
-        instant = datetime.fromisoformat(written)
-    except (TypeError, ValueError) as error:
-        raise InvalidValueError(f"{field} is not a time: {written!r}") from error
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    return otherwise if written is None else instant_of(written, field)

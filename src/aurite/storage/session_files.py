@@ -29,7 +29,8 @@ from aurite.model.records import (
     SessionFilter,
 )
 from aurite.storage import session_log
-from aurite.storage.legacy_sessions import LegacySession, as_log, read_legacy
+from aurite.storage.legacy_records import LegacySession
+from aurite.storage.legacy_sessions import as_log, read_legacy
 from aurite.storage.session_folder import SUFFIX, SessionFolder, file_name, reading, writing
 from aurite.storage.session_log import Committed, SessionLog, State
 from aurite.storage.session_rules import (
