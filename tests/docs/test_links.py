@@ -35,12 +35,16 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{file} has no heading {anchor}"
 
 
-def test_every_page_of_the_docs_can_be_reached_from_the_index() -> None:
-    found: set[Path] = set()
-    to_see = [ROOT / "docs" / "index.md"]
-    while to_see:
-        page = to_see.pop()
-        if page not in found:
-            found.add(page)
-            to_see += [file for file, _ in links(page) if file.suffix == ".md"]
-    assert set((ROOT / "docs").rglob("*.md")) - found == set()
+def test_the_index_leads_to_every_page_of_its_rooms() -> None:
+    """The pages of component types alone are one step further away."""
+    linked = {file for file, _ in links(ROOT / "docs" / "index.md")}
+    assert set((ROOT / "docs").glob("*/*.md")) - linked == set()
+
+
+def test_the_page_about_component_types_leads_to_every_type() -> None:
+    linked = {file for file, _ in links(ROOT / "docs" / "reference" / "components.md")}
+    assert set((ROOT / "docs").glob("*/*/*.md")) - linked == set()
+
+
+def test_no_page_lies_deeper_than_the_index_leads() -> None:
+    assert not set((ROOT / "docs").glob("*/*/*/**/*.md"))
