@@ -235,7 +235,7 @@ def test_a_folder_that_goes_is_told_not_passed_over(tmp_path: Path) -> None:
 
 def as_nobody(tmp_path: Path, code: str) -> str:
     """What a program prints that may do no more than other people's files allow."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o055)
     program = OPEN + WARM_UP_AND_DROP + textwrap.dedent(code)
     done = subprocess.run(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aurite.model.records import Problem
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 
 def now() -> int:
@@ -68,6 +69,14 @@ class Engine(Protocol):
 
     def write(self, statement: str, *values: object) -> list[Row]:
         """All rows of one statement that writes, committed by itself. Waits its turn among writers."""
+        ...
+
+    def write_small(self, work: Callable[[Transaction], T]) -> T:
+        """What ``work`` returned, once it is committed; perhaps in one transaction with the small writes of other threads.
+
+        Args:
+            work: what to write; it may be carried out by another thread, and again where the first attempt was taken back.
+        """
         ...
 
     def snapshot(self) -> AbstractContextManager[Transaction]:

@@ -76,10 +76,7 @@ class SqlSessionStore:
                 raise session_not_found(session_id)
             newest: int = rows[0][0]
             return newest
-        with self._engine.transaction() as work:
-            last = self._count_in(work, session_id, messages)
-            self._insert(work, session_id, messages, first=last - len(messages) + 1)
-        return last
+        return self._engine.write_small(lambda work: self._append(work, session_id, messages))
 
     def end_run(self, session_id: str, run_id: str, end: RunEnd) -> None:
         check_end(end)
@@ -172,6 +169,11 @@ class SqlSessionStore:
 
     def close(self) -> None:
         self._engine.close()
+
+    def _append(self, work: Transaction, session_id: str, messages: Sequence[NewMessage]) -> int:
+        last = self._count_in(work, session_id, messages)
+        self._insert(work, session_id, messages, first=last - len(messages) + 1)
+        return last
 
     def _count_in(self, work: Transaction, session_id: str, messages: Sequence[NewMessage]) -> int:
         counted = work.row(self._sql["count_in"], session_id, len(messages))

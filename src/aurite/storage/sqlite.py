@@ -11,18 +11,21 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
 from aurite.errors import StoreUnavailableError
 from aurite.model.records import Problem
-from aurite.storage.engine import Row, now
+from aurite.storage.engine import Row, Transaction, now
+from aurite.storage.group_commit import GroupCommit
 from aurite.storage.sqlite_errors import translate
 from aurite.storage.write_lock import WriteLock
 
 BUSY_TIMEOUT = 5000
 """Milliseconds to wait for a foreign program that holds the database; Aurite's own processes queue at the write lock."""
+
+T = TypeVar("T")
 
 _SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2, "EXTRA": 3}
 
@@ -132,6 +135,10 @@ class SqliteDatabase:
         with self.transaction() as work:
             return work.rows(statement, *values)
 
+    def write_small(self, work: Callable[[Transaction], T]) -> T:
+        self._be_of_this_process()
+        return self._group.write(work)
+
     @contextmanager
     def snapshot(self) -> Iterator[_Transaction]:
         connection = self._lease()
@@ -148,34 +155,35 @@ class SqliteDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[_Transaction]:
-        connection = self._lease()
-        try:
-            with self._lock.held():
+        self._be_of_this_process()
+        with self._lock.held():
+            connection = self._lease()  # only now: while it waited, another file may have taken this one's place
+            try:
                 connection.execute("BEGIN IMMEDIATE").fetchall()
-                try:
-                    yield _Transaction(connection, self.now)
-                    connection.execute("COMMIT").fetchall()
-                except BaseException:
-                    if connection.in_transaction:
-                        with suppress(apsw.Error):
-                            connection.execute("ROLLBACK").fetchall()
-                    raise
-        except (apsw.Error, UnicodeEncodeError) as error:
-            raise translate(error, self.path) from error
-        finally:
-            self._idle.append(connection)
+                yield _Transaction(connection, self.now)
+                connection.execute("COMMIT").fetchall()
+            except BaseException as error:
+                if connection.in_transaction:
+                    with suppress(apsw.Error):
+                        connection.execute("ROLLBACK").fetchall()
+                if isinstance(error, apsw.Error | UnicodeEncodeError):
+                    raise translate(error, self.path) from error
+                raise
+            finally:
+                self._idle.append(connection)
 
     @contextmanager
     def alone(self) -> Iterator[apsw.Connection]:
         """A connection outside any transaction, while no other process of Aurite writes: for migrations and VACUUM."""
-        connection = self._lease()
-        try:
-            with self._lock.held():
+        self._be_of_this_process()
+        with self._lock.held():
+            connection = self._lease()
+            try:
                 yield connection
-        except apsw.Error as error:
-            raise translate(error, self.path) from error
-        finally:
-            self._idle.append(connection)
+            except (apsw.Error, UnicodeEncodeError) as error:
+                raise translate(error, self.path) from error
+            finally:
+                self._idle.append(connection)
 
     def status(self) -> dict[str, object]:
         """Path, versions, rows per table, sizes and file modes."""
@@ -204,13 +212,17 @@ class SqliteDatabase:
         self._inode = 0
         self._idle: list[apsw.Connection] = []
         self._lock = WriteLock(self.path.with_name(self.path.name + ".wlock"))
+        self._group = GroupCommit(self.transaction)
+
+    def _be_of_this_process(self) -> None:
+        if self._process != os.getpid():
+            _abandoned.extend(self._idle)
+            self._start()
 
     def _lease(self) -> apsw.Connection:
         if self._closed:
             raise StoreUnavailableError(f"the database {self.path} was closed")
-        if self._process != os.getpid():
-            _abandoned.extend(self._idle)
-            self._start()
+        self._be_of_this_process()
         try:
             inode = os.stat(self._file).st_ino  # noqa: PTH116  Path.stat takes three times as long, on each read
         except OSError:

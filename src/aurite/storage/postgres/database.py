@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from aurite.model.records import Problem
-from aurite.storage.engine import Row
+from aurite.storage.engine import Row, Transaction
 from aurite.storage.postgres.connections import Connection, Connections, local_settings
 from aurite.storage.postgres.errors import connection_lost, outcome_unknown, translate
 from aurite.storage.postgres.listener import Listener
 from aurite.storage.postgres.target import PostgresTarget
+
+T = TypeVar("T")
 
 
 class ConnectionTransaction:
@@ -114,6 +116,10 @@ class PostgresDatabase:
 
     def write(self, statement: str, *values: Any) -> list[Row]:
         return self._single(self._connections, statement, values, writes=True)
+
+    def write_small(self, work: Callable[[Transaction], T]) -> T:
+        with self.transaction() as transaction:  # the server brings the commits of several connections to disk together
+            return work(transaction)
 
     @contextmanager
     def snapshot(self) -> Iterator[ConnectionTransaction]:
