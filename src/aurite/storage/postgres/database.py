@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 
+from aurite.errors import StorageError
 from aurite.model.records import Problem
 from aurite.storage.engine import Row, Transaction
 from aurite.storage.postgres.connections import Connection, Connections, local_settings
@@ -16,6 +18,9 @@ from aurite.storage.postgres.listener import Listener
 from aurite.storage.postgres.target import PostgresTarget
 
 T = TypeVar("T")
+
+REPLICA_RESTS = 10.0
+"""Seconds for which a replica that failed is not asked again: one that does not answer would make every listing slow."""
 
 
 class ConnectionTransaction:
@@ -77,6 +82,7 @@ class PostgresDatabase:
         self.target = target
         self._connections = Connections(target)
         self._replica = Connections(replica) if replica else None
+        self._replica_rests_until = 0.0
         self._force_refresh = force_refresh
         self._local = local_settings(target, is_local=True) if target.pgbouncer else ("", [])
         self._listener = Listener(target, self._read_config_version, watch=watch)
@@ -105,13 +111,11 @@ class PostgresDatabase:
 
     def read_somewhat_late(self, statement: str, *values: Any) -> list[Row]:
         """All rows of one statement that may miss the newest writes: asked of the replica, where there is one that answers."""
-        if self._replica is not None:
-            from aurite.errors import StorageError
-
+        if self._replica is not None and time.monotonic() >= self._replica_rests_until:
             try:
                 return self._single(self._replica, statement, values, writes=False)
-            except StorageError:
-                pass  # the primary can always answer
+            except StorageError:  # the primary can always answer
+                self._replica_rests_until = time.monotonic() + REPLICA_RESTS
         return self.read(statement, *values)
 
     def write(self, statement: str, *values: Any) -> list[Row]:
