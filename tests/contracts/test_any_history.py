@@ -171,6 +171,12 @@ class Histories(RuleBasedStateMachine):
         assert [(type_, name) for type_, name, _ in rows] == sorted(self.expected | self.misfits)
 
     @invariant()
+    def each_change_has_a_number_of_its_own(self) -> None:
+        [[counter]] = self.sql("SELECT config_version FROM store_meta")
+        numbers = [number for (number,) in self.sql("SELECT DISTINCT revision FROM component_revisions ORDER BY revision")]
+        assert numbers == list(range(1, counter + 1))
+
+    @invariant()
     def the_newest_revision_of_each_component_holds_its_value(self) -> None:
         newest = self.sql(
             "SELECT type, name, document FROM component_revisions AS newest WHERE change <> 'delete' AND revision ="
