@@ -8,6 +8,7 @@ is there).
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,9 @@ import apsw
 from aurite.errors import StoreUnavailableError
 from aurite.model.records import Problem
 from aurite.storage.engine import Row, Transaction, now
+from aurite.storage.file_errors import storage_error
 from aurite.storage.group_commit import GroupCommit
+from aurite.storage.shared_file import SharedFile, shared_file
 from aurite.storage.sqlite_errors import translate
 from aurite.storage.write_lock import WriteLock
 
@@ -159,6 +162,7 @@ class SqliteDatabase:
         with self._lock.held():
             connection = self._lease()  # only now: while it waited, another file may have taken this one's place
             try:
+                self._wait_for_other_library()
                 connection.execute("BEGIN IMMEDIATE").fetchall()
                 yield _Transaction(connection, self.now)
                 connection.execute("COMMIT").fetchall()
@@ -201,9 +205,7 @@ class SqliteDatabase:
         """Close the idle connections; the last one folds the WAL into the file."""
         self._closed = True
         if self._process == os.getpid():
-            while self._idle:
-                with suppress(apsw.Error):
-                    self._idle.pop().close()
+            self._close_idle()
         self._lock.close()
 
     def _start(self) -> None:
@@ -211,6 +213,7 @@ class SqliteDatabase:
         self._process = os.getpid()
         self._inode = 0
         self._idle: list[apsw.Connection] = []
+        self._shared: SharedFile | None = None
         self._lock = WriteLock(self.path.with_name(self.path.name + ".wlock"))
         self._group = GroupCommit(self.transaction)
 
@@ -228,9 +231,7 @@ class SqliteDatabase:
         except OSError:
             inode = 0
         if inode != self._inode:  # replaced by another file, by a restore for instance
-            while self._idle:
-                with suppress(apsw.Error, IndexError):
-                    self._idle.pop().close()
+            self._close_idle()
         with suppress(IndexError):
             return self._idle.pop()
         return self._open()
@@ -246,7 +247,36 @@ class SqliteDatabase:
         except apsw.Error as error:
             raise translate(error, self.path) from error
         self._inode = self.path.stat().st_ino
+        if self._shared is None:
+            self._share(connection)
         return connection
+
+    def _share(self, connection: apsw.Connection) -> None:
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first read makes the -shm
+            self._shared = shared_file(self.path)
+        except apsw.Error as error:
+            raise translate(error, self.path) from error
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+        self._release = self._shared.used_by(self)
+
+    def _close_idle(self) -> None:
+        if self._shared is not None:
+            self._release()
+            self._shared = None
+        while self._idle:
+            with suppress(apsw.Error, IndexError):
+                self._idle.pop().close()
+
+    def _wait_for_other_library(self) -> None:
+        """Wait for a transaction of another SQLite library in this process: its lock does not stop ours."""
+        patience = BUSY_TIMEOUT
+        while self._shared is not None and self._shared.is_written():
+            if not patience:
+                raise apsw.BusyError("database is locked")
+            time.sleep(0.001)
+            patience -= 1
 
     def _set_pragmas(self, connection: apsw.Connection) -> None:
         mode = connection.pragma("journal_mode")
