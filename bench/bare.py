@@ -70,7 +70,7 @@ def insert_session(connection: apsw.Connection, session_id: str, messages: list[
 
 def load(connection: apsw.Connection) -> list[Any]:
     """All components, each document decoded, with the collector off."""
-    with _collector_off():
+    with collector_off():
         return _decoded(connection.execute(LOAD).fetchall(), 2)
 
 
@@ -89,7 +89,7 @@ def _decoded(rows: list[Any], column: int) -> list[Any]:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
+def collector_off() -> Iterator[None]:
     gc.disable()
     try:
         yield

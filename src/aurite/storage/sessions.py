@@ -53,10 +53,14 @@ class SqlSessionStore:
         check_new_session(session, run)
         for message in messages:
             check_message(message)
+        base = session.base_session_id or session.session_id
+        identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
+        if "start" in self._sql:
+            made = self._engine.write(self._sql["start"], *identity, run.run_id, run.owner, *_columns(messages))
+            if made:
+                return _with_tags(made[0])
         with self._engine.transaction() as work:
             instant = work.now()
-            base = session.base_session_id or session.session_id
-            identity = (session.session_id, base, session.parent_session_id, session.kind, session.name, session.title)
             last = len(messages)
             if not work.row(self._sql["insert"], *identity, last, instant):
                 require_same_owner(self._known(work, session.session_id), session)
@@ -70,8 +74,7 @@ class SqlSessionStore:
         for message in messages:
             check_message(message)
         if "append" in self._sql:
-            columns = [[getattr(message, column) for message in messages] for column in MESSAGE_COLUMNS]
-            rows = self._engine.write(self._sql["append"], session_id, *columns)
+            rows = self._engine.write(self._sql["append"], session_id, *_columns(messages))
             if not rows:
                 raise session_not_found(session_id)
             newest: int = rows[0][0]
@@ -80,6 +83,10 @@ class SqlSessionStore:
 
     def end_run(self, session_id: str, run_id: str, end: RunEnd) -> None:
         check_end(end)
+        if "end" in self._sql:
+            if not self._engine.write(self._sql["end"], run_id, session_id, end.status, end.error, end.result, end.usage):
+                raise session_not_found(session_id, run_id)
+            return
         with self._engine.transaction() as work:
             instant = work.now()
             if not work.row(self._sql["end_run"], run_id, session_id, end.status, instant, end.error, end.result, end.usage):
@@ -183,25 +190,25 @@ class SqlSessionStore:
         return last
 
     def _insert(self, work: Transaction, session_id: str, messages: Sequence[NewMessage], *, first: int) -> None:
-        instant = work.now()
-        for seq, message in enumerate(messages, first):
-            work.run(
-                self._sql["insert_message"],
-                session_id,
-                seq,
-                message.role,
-                message.document,
-                message.native,
-                message.provider,
-                message.run_id,
-                instant,
-            )
+        instant = work.now() if messages else 0
+        work.run_many(
+            self._sql["insert_message"],
+            [
+                (session_id, seq, message.role, message.document, message.native, message.provider, message.run_id, instant)
+                for seq, message in enumerate(messages, first)
+            ],
+        )
 
     def _known(self, view: Transaction, session_id: str) -> Session:
         session = _session(view.rows(self._one, session_id))
         if session is None:
             raise session_not_found(session_id)
         return session
+
+
+def _columns(messages: Sequence[NewMessage]) -> list[list[str | None]]:
+    """The messages as arrays, one per column."""
+    return [[getattr(message, column) for message in messages] for column in MESSAGE_COLUMNS]
 
 
 def _session(rows: Sequence[Row]) -> Session | None:

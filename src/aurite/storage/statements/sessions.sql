@@ -11,6 +11,25 @@
 INSERT INTO sessions (session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at)
 VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $8) ON CONFLICT DO NOTHING RETURNING session_id;
 
+-- name: start [postgresql]
+-- A new session with its run and first messages in one statement, so in one round trip. No row where the session is there already.
+WITH made AS (
+  INSERT INTO sessions (session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at)
+  SELECT $1, $2, $3, $4, $5, 'running', $6, cardinality($9::text[]), instant, instant
+  FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS instant) AS clock
+  ON CONFLICT DO NOTHING
+  RETURNING session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at
+), begun AS (
+  INSERT INTO runs (run_id, session_id, status, started_at, owner) SELECT $7, session_id, 'running', created_at, $8 FROM made
+), added AS (
+  INSERT INTO messages (session_id, seq, role, document, native, provider, run_id, created_at)
+  SELECT session_id, position, role, document, native, provider, run_id, created_at
+  FROM made, unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+    WITH ORDINALITY AS new (role, document, native, provider, run_id, position)
+)
+SELECT session_id, base_session_id, parent_session_id, kind, name, status, title, message_count, created_at, active_at, NULL
+FROM made;
+
 -- name: restart
 -- A new run in a session that is there already.
 UPDATE sessions SET status = 'running', active_at = $2 WHERE session_id = $1;
@@ -21,6 +40,15 @@ INSERT INTO runs (run_id, session_id, status, started_at, owner) VALUES ($1, $2,
 -- name: end_run
 UPDATE runs SET status = $3, ended_at = $4, error = $5, result = $6, usage = $7
 WHERE run_id = $1 AND session_id = $2 RETURNING run_id;
+
+-- name: end [postgresql]
+-- The run and its session in one statement. No row where there is no such run.
+WITH ended AS (
+  UPDATE runs SET status = $3, ended_at = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, error = $4, result = $5, usage = $6
+  WHERE run_id = $1 AND session_id = $2 RETURNING session_id, status, ended_at
+)
+UPDATE sessions SET status = ended.status, active_at = ended.ended_at FROM ended
+WHERE sessions.session_id = ended.session_id RETURNING sessions.session_id;
 
 -- name: end_session
 UPDATE sessions SET status = $2, active_at = $3 WHERE session_id = $1;
