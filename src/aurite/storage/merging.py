@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from aurite.storage.tables import TABLES, Table
 
-_UNITS = {"component": ("components", ("type", "name")), "session": ("sessions", ("session_id",))}
-"""The table that says whether a component or a session is there, and the columns by which rows belong to it."""
+_UNITS = {
+    "component": ("components", ("type", "name")),
+    "session": ("sessions", ("session_id",)),
+    "evaluation": ("evaluation_results", ("result_id",)),
+}
+"""The table that says whether a component, a session or a result is there, and the columns by which rows belong to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Unit: TypeAlias = Literal["component", "history", "session", "evaluation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +22,12 @@ class Table:
     """Columns that hold integers; all others hold text."""
     optional: frozenset[str]
     """Columns that may be NULL."""
-    unit: Literal["component", "history", "session"]
-    """To what a row belongs when databases are merged: a component or a session moves whole, history only into an empty target."""
+    unit: Unit
+    """To what a row belongs when databases are merged: a component, a session or the result of an evaluation moves whole, history
+    only into an empty target."""
 
 
-def _table(name: str, unit: Literal["component", "history", "session"], key: str, rest: str, optional: str = "") -> Table:
+def _table(name: str, unit: Unit, key: str, rest: str, optional: str = "") -> Table:
     """``#`` behind a column's name: it holds integers."""
     named = [*key.split(), *rest.split()]
     return Table(
@@ -62,6 +65,13 @@ _ALL = (
         "ended_at error result usage owner",
     ),
     _table("messages", "session", "session_id seq#", "role document native provider run_id created_at#", "native provider run_id"),
+    _table(
+        "evaluation_results",
+        "evaluation",
+        "result_id",
+        "evaluation document component_type score status created_at#",
+        "component_type score status",
+    ),
 )
 
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in _ALL})
