@@ -21,8 +21,12 @@ PORTS = (
     "storage.moving",
     "storage.tables",
     "storage.copytext",
+    "storage.backup_file",
+    "storage.backup_manifest",
+    "storage.project_folder",
 )
-"""What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told."""
+"""What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told; and what
+is made out of stores: a backup, a folder of components."""
 
 MAY_LOOK_INTO = {
     "errors": set(),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aurite.storage.entries import Parsed
     from aurite.storage.files import FileComponentStore
     from aurite.transfer.export import ExportReport
+    from aurite.transfer.imports import Format, ImportReport
 
 
 class Registration:
@@ -158,6 +159,14 @@ class Aurite:
 
         author = Author("export", self.author.user)
         return export(self.files, self.database_components, author=author, dry_run=dry_run, prune=prune, skip_invalid=skip_invalid)
+
+    def import_(self, folder: Path, *, format: Format = "json", skip_invalid: bool = False) -> ImportReport:
+        """Write the components of the database as files; see :func:`aurite.transfer.imports.import_components`."""
+        from aurite.storage.project_folder import ProjectFolder
+        from aurite.transfer.imports import import_components
+
+        place = ProjectFolder(self.start_dir / folder)
+        return import_components(self.database_components, place, format=format, skip_invalid=skip_invalid)
 
     # Running.
 

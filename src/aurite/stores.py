@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurite.errors import NotSupportedError
+from aurite.model.records import Problem
 from aurite.settings import Secret, Settings
 
 if TYPE_CHECKING:
+    from aurite.storage.backup_file import BackupFile
     from aurite.storage.engine import Database
     from aurite.storage.moving import Movable
     from aurite.storage.postgres.database import PostgresDatabase
@@ -30,9 +32,76 @@ def open_database(settings: Settings, *, watch: bool) -> Database:
     return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, watch=watch)
 
 
-def open_as_it_is(settings: Settings) -> Database:
-    """The same with its schema left alone where it is on a server: for looking at it."""
-    return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, as_it_is=True)
+def describe(settings: Settings) -> dict[str, object]:
+    """Where the database is, its versions, pending steps, sizes and content; its schema is left as it is.
+
+    Raises:
+        StorageError: it cannot be reached, is not one of ours, or a newer Aurite wrote it.
+    """
+    if settings.db_type == "sqlite":
+        from aurite.storage.sqlite_file import outdated
+
+        facts = outdated(settings.db_path)
+        if facts is not None:
+            return facts
+    database = _as_it_is(settings)
+    try:
+        return database.status()
+    finally:
+        database.close()
+
+
+def examine(settings: Settings, *, thorough: bool = True) -> list[Problem]:
+    """What is wrong with the database; empty where all is well. Its schema is left as it is.
+
+    Args:
+        thorough: read all of it; else look for damage alone.
+
+    Raises:
+        StorageError: as for :func:`describe`.
+    """
+    facts = describe(settings)
+    if facts["pending_steps"]:
+        reason = f"its schema is {facts['schema_version']}, older than this version's; run: aurite db upgrade"
+        return [Problem(str(facts["location"]), reason)]
+    if settings.db_type == "sqlite":
+        from aurite.storage.sqlite_file import examine as examine_file
+
+        file = _sqlite(settings)
+        try:
+            return examine_file(file, thorough=thorough)
+        finally:
+            file.close()
+    from aurite.storage.postgres.care import examine as examine_tables
+
+    server = _postgres(settings, as_it_is=True)
+    try:
+        return examine_tables(server, thorough=thorough)
+    finally:
+        server.close()
+
+
+def vacuum(settings: Settings) -> tuple[int, int]:
+    """The bytes that the database took before and after it was tidied up.
+
+    Raises:
+        StorageError: it could not be done.
+    """
+    if settings.db_type == "sqlite":
+        from aurite.storage.sqlite_file import vacuum as vacuum_file
+
+        file = _sqlite(settings)
+        try:
+            return vacuum_file(file)
+        finally:
+            file.close()
+    from aurite.storage.postgres.care import vacuum as vacuum_tables
+
+    server = _postgres(settings)
+    try:
+        return vacuum_tables(server)
+    finally:
+        server.close()
 
 
 def upgrade_schema(settings: Settings) -> list[str]:
@@ -111,10 +180,26 @@ def movable_on_server(target: PostgresTarget) -> Movable:
     return PostgresMovable(target)
 
 
+def movable(settings: Settings) -> Movable:
+    """The database that the settings name, to move out of or into."""
+    return movable_file(settings.db_path) if settings.db_type == "sqlite" else movable_on_server(postgres_target(settings))
+
+
+def backup_file(path: Path) -> BackupFile:
+    """A place where a backup lies, or shall lie."""
+    from aurite.storage.backup_file import BackupFile
+
+    return BackupFile(path)
+
+
 def _sqlite(settings: Settings) -> SqliteDatabase:
     from aurite.storage.sqlite import SqliteDatabase
 
     return SqliteDatabase(settings.db_path, synchronous=settings.db_synchronous)
+
+
+def _as_it_is(settings: Settings) -> Database:
+    return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, as_it_is=True)
 
 
 def _postgres(settings: Settings, *, watch: bool = False, as_it_is: bool = False) -> PostgresDatabase:

@@ -21,7 +21,8 @@ def require_consent(question: str, *, yes: bool) -> None:
         return
     if not asking_is_possible():
         raise UsageError(
-            "this deletes, and there is no terminal to ask on", next_step="Give --yes to go ahead, or --dry-run to look first."
+            "this deletes or replaces, and there is no terminal to ask on",
+            next_step="Give --yes to go ahead, or --dry-run to look first.",
         )
     if not click.confirm(printable(question), err=True):
         raise Declined

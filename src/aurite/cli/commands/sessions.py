@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from aurite.cli.asking import require_consent, yes_option
+from aurite.cli.commands.prune import prune
 from aurite.cli.context import open_app
 from aurite.cli.conversation import message_document, readable, run_document, session_document
 from aurite.cli.instants import InstantType, for_people
@@ -260,3 +261,6 @@ def _ids(store: SessionStore, references: Sequence[str]) -> list[str]:
 
 def _amount(deleted: DeletedSessions) -> str:
     return f"{counted(len(deleted.session_ids), 'session')} with {counted(deleted.messages, 'message')}"
+
+
+sessions.add_command(prune)

@@ -1,11 +1,16 @@
-"""A PostgreSQL database described and checked, for ``aurite db status`` and ``aurite db check``."""
+"""A PostgreSQL database described, checked and vacuumed, for ``aurite db status``, ``check`` and ``vacuum``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aurite.errors import StorageError
+import psycopg
+
+from aurite.errors import StorageError, StoreReadOnlyError
 from aurite.model.records import Problem
+from aurite.storage.engine import Transaction
+from aurite.storage.postgres.connections import connect
+from aurite.storage.postgres.errors import connection_lost, translate
 from aurite.storage.postgres.schema import pending, schema_version
 from aurite.storage.schema import EMPTY
 from aurite.storage.tables import TABLES
@@ -51,26 +56,14 @@ def _not_ready(database: PostgresDatabase, version: int) -> dict[str, object]:
     return {"engine": "postgresql", "location": database.location, "schema_version": schema, "pending_steps": steps}
 
 
-def examine(database: PostgresDatabase) -> list[Problem]:
-    """What is wrong: counts that do not fit, components beside their history, triggers switched off, broken indexes."""
-    problems: list[Problem] = []
+def examine(database: PostgresDatabase, *, thorough: bool = True) -> list[Problem]:
+    """What is wrong: counts that do not fit, components beside their history, triggers switched off, broken indexes.
+
+    Args:
+        thorough: compare tables with each other, too.
+    """
     with database.snapshot() as view:
-        problems += [
-            Problem(f"sessions {session_id!r}", f"message_count says {said}, but there are {found} messages up to number {last}")
-            for session_id, said, found, last in view.rows(
-                "SELECT sessions.session_id, message_count, count(seq), coalesce(max(seq), 0) FROM sessions"
-                " LEFT JOIN messages ON messages.session_id = sessions.session_id GROUP BY sessions.session_id"
-                " HAVING message_count <> count(seq) OR message_count <> coalesce(max(seq), 0) LIMIT 20"
-            )
-        ]
-        problems += [
-            Problem(f"components {type_} {name!r}", "its newest revision does not hold its present value")
-            for type_, name in view.rows(
-                "SELECT components.type, components.name FROM components LEFT JOIN component_revisions AS newest"
-                " ON newest.type = components.type AND newest.name = components.name AND newest.revision = components.revision"
-                " WHERE newest.document IS DISTINCT FROM components.document LIMIT 20"
-            )
-        ]
+        problems = _differences(view) if thorough else []
         problems += [
             Problem(f"table {table}", f"the trigger {trigger} is switched off, so edits by hand are not seen")
             for table, trigger in view.rows(
@@ -87,3 +80,71 @@ def examine(database: PostgresDatabase) -> list[Problem]:
             )
         ]
     return problems
+
+
+def _differences(view: Transaction) -> list[Problem]:
+    """Rows of tables that do not fit each other."""
+    problems: list[Problem] = []
+    problems += [
+        Problem(f"sessions {session_id!r}", f"message_count says {said}, but there are {found} messages up to number {last}")
+        for session_id, said, found, last in view.rows(
+            "SELECT sessions.session_id, message_count, count(seq), coalesce(max(seq), 0) FROM sessions"
+            " LEFT JOIN messages ON messages.session_id = sessions.session_id GROUP BY sessions.session_id"
+            " HAVING message_count <> count(seq) OR message_count <> coalesce(max(seq), 0) LIMIT 20"
+        )
+    ]
+    problems += [
+        Problem(f"components {type_} {name!r}", "its newest revision does not hold its present value")
+        for type_, name in view.rows(
+            "SELECT components.type, components.name FROM components LEFT JOIN component_revisions AS newest"
+            " ON newest.type = components.type AND newest.name = components.name AND newest.revision = components.revision"
+            " WHERE newest.document IS DISTINCT FROM components.document LIMIT 20"
+        )
+    ]
+    return problems
+
+
+def vacuum(database: PostgresDatabase) -> tuple[int, int]:
+    """The bytes that the tables took before and after dead rows were cleared away and the planner's statistics renewed.
+
+    Readers and writers go on. The tables use the space of dead rows again; only what lies at their ends goes back to the disk.
+
+    Raises:
+        StoreReadOnlyError: the tables belong to another role, which alone may vacuum them.
+        StorageError: it could not be done.
+    """
+    with database.snapshot() as view:
+        names = [
+            name
+            for (name,) in view.rows(
+                "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+                " WHERE pg_class.oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)",
+                ["store_meta", "schema_migrations", *TABLES],
+            )
+        ]
+        before = _bytes(view, names)
+    target, warnings = database.target, []
+    connection = connect(target)
+    try:
+        connection.add_notice_handler(lambda notice: warnings.append(notice.severity_nonlocalized))
+        for name in names:
+            connection.execute(f"VACUUM (ANALYZE) {name}")
+    except psycopg.Error as error:
+        raise connection_lost(target) if connection.closed else translate(error, target) from error
+    finally:
+        connection.close()
+    if "WARNING" in warnings:  # how PostgreSQL says that it left a table out
+        raise StoreReadOnlyError(
+            f"not every table of {database.location} was vacuumed: user {target.user!r} does not own them",
+            next_step="Run the command as their owner; autovacuum sees to them meanwhile",
+        )
+    with database.snapshot() as view:
+        return before, _bytes(view, names)
+
+
+def _bytes(view: Transaction, names: list[str]) -> int:
+    found = view.row(
+        "SELECT coalesce(sum(pg_total_relation_size(name::regclass)), 0)::bigint FROM unnest($1::text[]) AS name", names
+    )
+    size: int = found[0] if found else 0
+    return size
