@@ -21,6 +21,10 @@ from aurite.variables import VARIABLES, Variable
 ANCHOR = ".aurite"
 MASK = "********"
 _PASSWORD_FILE_LIMIT = 64 * 1024
+_PASSWORDS = {
+    "source": ("AURITE_SOURCE_DB_PASSWORD", "AURITE_SOURCE_DB_PASSWORD_FILE"),
+    "target": ("AURITE_TARGET_DB_PASSWORD", "AURITE_TARGET_DB_PASSWORD_FILE"),
+}
 
 
 @final
@@ -179,7 +183,24 @@ class Settings:
                 raise SettingsError("AURITE_DB_PASSWORD and AURITE_DB_PASSWORD_FILE are both set", next_step="Keep one of them.")
             if of_environment[0]:
                 return self.db_password
-        return _read_password(self.db_password_file)
+        return _read_password(self.db_password_file, "AURITE_DB_PASSWORD_FILE")
+
+    def password_of(self, side: Literal["source", "target"]) -> Secret | None:
+        """The password of one side of a move, where it has one of its own.
+
+        It comes from ``AURITE_SOURCE_DB_PASSWORD`` or ``AURITE_TARGET_DB_PASSWORD``, or from the file that the variable with
+        ``_FILE`` behind it names.
+
+        Raises:
+            SettingsError: as :meth:`database_password`.
+        """
+        text_name, file_name = _PASSWORDS[side]
+        text, file = self.secret(text_name), self.secret(file_name)
+        if text and file:
+            raise SettingsError(f"{text_name} and {file_name} are both set", next_step="Keep one of them.")
+        if file:
+            return _read_password(_from_root(file, self.root), file_name)
+        return Secret(text) if text else None
 
     def _is_from_environment(self, name: str) -> bool:
         return any(entry.name == name and entry.source == "environment" for entry in self.entries)
@@ -274,8 +295,8 @@ def _misspelt(names: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not a variable of Aurite and was left out; did you mean {close[0]}?"
 
 
-def _read_password(path: Path) -> Secret:
-    where = f"AURITE_DB_PASSWORD_FILE names {path}, which"
+def _read_password(path: Path, variable: str) -> Secret:
+    where = f"{variable} names {path}, which"
     next_step = "Put the password alone into it and let your user read it."
     try:
         with path.open("rb") as file:
