@@ -189,10 +189,10 @@ def _damaged_rows(backup: OpenBackup, table: Table) -> list[Difference]:
                 changed.append(Difference(table.name, key_of(line, table), "changed"))
             line = next(lines, None)
         found += changed
-        if sum(expected.values()) > len(changed):
-            found.append(
-                Difference(table.name, key_of(block.first, table), "here or up to 1,000 rows behind, and rows are missing")
-            )
+        missing = sum(expected.values()) - len(changed)
+        if missing > 0:
+            what = f"the first of up to {_BLOCK:,}, of which {missing:,} {'is' if missing == 1 else 'are'} missing"
+            found.append(Difference(table.name, key_of(block.first, table), what))
     return found
 
 
