@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "apply": ("-f", "-", "--dry-run"),
     "delete": ("agent", "Packing Agent", "--dry-run"),
     "export": ("--dry-run",),
+    "migrate": ("--source-type", "sqlite", "--target-path", "copy.db"),
     "run": ("Packing Agent", "It rains", "-id", "one"),
     "sessions list": (),
     "sessions show": ("one",),
@@ -58,6 +59,7 @@ def test_every_command_prints_the_keys_that_are_promised(database: Program) -> N
         assert command == "db status" or keys == set(printed[command]), command
     assert set(printed["list"]["components"][0]) == keys_of("A component of `list`")
     assert set(printed["validate"]["components"][0]) == keys_of("A component of `validate`")
+    assert set(printed["migrate"]["tables"][0]) == keys_of("A table of `migrate`")
     assert set(printed["sessions show"]["messages"][0]) == keys_of("A message")
     assert set(printed["sessions show"]["runs"][0]) == keys_of("A run")
     assert set(printed["config show"]["settings"][0]) == keys_of("A setting")

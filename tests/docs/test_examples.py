@@ -13,7 +13,8 @@ from tests.docs.pages import ROOT, blocks, named, pages, read
 from tests.docs.shell import fits, run_blocks
 
 TEAM, REPLICA = "docs/how-to/postgresql-for-a-team.md", "docs/how-to/read-replica.md"
-WITH_SERVER = {TEAM, REPLICA}
+MOVING = [f"docs/how-to/{name}.md" for name in ("move-to-production", "production-copy-in-sqlite", "switch-databases")]
+WITH_SERVER = {TEAM, REPLICA, *MOVING}
 """Pages whose commands need a PostgreSQL server, with an administrator who is reached by ``sudo -u postgres``."""
 
 RUN = [page for page in pages() if any("run" in block.words for block in blocks(read(page)))]
@@ -30,8 +31,9 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_about_postgresql_does_what_it_says(guarded_server: Cluster, tmp_path: Path) -> None:
-    follow(read(ROOT / TEAM), tmp_path, variables=reaching(guarded_server), preamble=SUDO)
+@pytest.mark.parametrize("name", [TEAM, *MOVING])
+def test_a_page_about_postgresql_does_what_it_says(name: str, guarded_server: Cluster, tmp_path: Path) -> None:
+    follow(read(ROOT / name), tmp_path, variables=reaching(guarded_server), preamble=SUDO)
 
 
 @pytest.mark.slow
