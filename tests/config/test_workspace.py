@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from aurite.config.workspace import Context, add_project, discover, read_anchor, write_anchor
-from aurite.errors import InvalidDocumentError, StorageError
+from aurite.config.workspace import Context, add_project, discover, read_anchor
+from aurite.errors import InvalidDocumentError
 
 
 def anchor(folder: Path, text: str) -> Path:
@@ -147,19 +149,6 @@ def test_an_anchor_with_byte_order_mark_and_crlf_is_read(tmp_path: Path) -> None
     assert (read.config_folders, read.problems) == ((tmp_path / "config",), ())
 
 
-def test_a_new_anchor_reads_as_it_was_written_and_replaces_none(tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    path = write_anchor(tmp_path, "workspace", ["config"], ["a \"b'"])
-    read = read_anchor(path)
-    assert (read.type, read.config_folders, read.project_folders) == ("workspace", (tmp_path / "config",), (tmp_path / "a \"b'",))
-    before = path.read_bytes()
-    with pytest.raises(InvalidDocumentError, match="there already"):
-        write_anchor(tmp_path, "project")
-    assert path.read_bytes() == before
-    with pytest.raises(StorageError, match="cannot be written"):
-        write_anchor(tmp_path / "absent", "project")
-
-
 def test_adding_a_project_keeps_comments_mode_and_line_ends(tmp_path: Path) -> None:
     path = tmp_path / ".aurite"
     path.write_bytes(b'# ours\r\n[aurite]\r\ntype = "workspace" # yes\r\nprojects = [ # all\r\n  "a", # first\r\n]\r\n')
@@ -182,3 +171,13 @@ def test_adding_a_project_to_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidDocumentError, match="not TOML"):
         add_project(path, "b")
     assert path.read_text() == "[aurite"
+
+
+def test_eight_processes_that_add_a_project_each_leave_all_of_them_named(tmp_path: Path) -> None:
+    path = anchor(tmp_path, '[aurite]\ntype = "workspace"\nprojects = []\n')
+    program = (
+        "import sys, pathlib; from aurite.config.workspace import add_project as add; add(pathlib.Path(sys.argv[1]), sys.argv[2])"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", program, str(path), f"p{number}"]) for number in range(8)]
+    assert [process.wait(60) for process in started] == [0] * 8
+    assert {folder.name for folder in read_anchor(path).project_folders} == {f"p{number}" for number in range(8)}

@@ -6,10 +6,10 @@ components) and, in a workspace, ``projects`` (folders). What is wrong in one be
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from aurite.model.records import Problem
 from aurite.model.sources import Level, Source
 from aurite.settings import ANCHOR, find_anchor
 
-__all__ = ["Anchor", "AnchorType", "Context", "Source", "add_project", "discover", "read_anchor", "write_anchor"]
+__all__ = ["Anchor", "AnchorType", "Context", "Source", "add_project", "discover", "read_anchor"]
 
 AnchorType = Literal["project", "workspace"]
 _MAX_BYTES = 1024 * 1024
@@ -195,37 +195,6 @@ def _where(path: Path, text: str, key: str, item: str | None = None) -> str:
     return f"{path}:{start + 1}"
 
 
-def write_anchor(
-    folder: Path, type_: AnchorType, include_configs: Sequence[str] = ("config",), projects: Sequence[str] = ()
-) -> Path:
-    """The path of a new ``.aurite`` in a folder that has none.
-
-    Raises:
-        InvalidDocumentError: there is one already; it is left as it is.
-        StorageError: it cannot be written.
-    """
-    import tomlkit
-
-    table = tomlkit.table()
-    table["type"] = type_
-    table["include_configs"] = list(include_configs)
-    if type_ == "workspace":
-        table["projects"] = list(projects)
-    document = tomlkit.document()
-    document["aurite"] = table
-    path = folder / ANCHOR
-    try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            file.write(tomlkit.dumps(document))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError as error:
-        raise InvalidDocumentError(f"{path} is there already", next_step="Edit it, or choose another folder") from error
-    except OSError as error:
-        raise _unwritable(error, path) from error
-    return path
-
-
 def add_project(workspace_anchor: Path, folder_name: str) -> None:
     """Name a project in the ``.aurite`` of its workspace, comments and order kept; nothing to do where it is named already.
 
@@ -233,6 +202,18 @@ def add_project(workspace_anchor: Path, folder_name: str) -> None:
         InvalidDocumentError: the file is no ``.aurite`` of a workspace.
         StorageError: it cannot be read or written.
     """
+    try:
+        folder = os.open(workspace_anchor.parent, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritable(error, workspace_anchor) from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # several projects may be made at once; none may be forgotten
+        _add_project(workspace_anchor, folder_name)
+    finally:
+        os.close(folder)
+
+
+def _add_project(workspace_anchor: Path, folder_name: str) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
