@@ -43,7 +43,7 @@ MAY_LOOK_INTO = {
     "app": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores"},
     "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
     "api": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
-    "__init__": FOUNDATION | SETTINGS | {"config", "app"},
+    "__init__": FOUNDATION | SETTINGS | {"config", "runtime", "app"},
     "__main__": {"cli"},
 }
 

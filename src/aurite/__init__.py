@@ -8,11 +8,33 @@ if TYPE_CHECKING:
     from aurite.app import Aurite
     from aurite.config.manager import ConfigManager
     from aurite.errors import AuriteError
+    from aurite.runtime.custom import BaseCustomWorkflow
+    from aurite.runtime.executor import AuriteEngine
+    from aurite.runtime.results import AgentRunResult, WorkflowRunResult
     from aurite.settings import Settings
 
-__all__ = ["Aurite", "AuriteError", "ConfigManager", "Settings", "__version__"]
+__all__ = [
+    "AgentRunResult",
+    "Aurite",
+    "AuriteEngine",
+    "AuriteError",
+    "BaseCustomWorkflow",
+    "ConfigManager",
+    "Settings",
+    "WorkflowRunResult",
+    "__version__",
+]
 
-_HOMES = {"Aurite": "app", "AuriteError": "errors", "ConfigManager": "config.manager", "Settings": "settings"}
+_HOMES = {
+    "AgentRunResult": "runtime.results",
+    "Aurite": "app",
+    "AuriteEngine": "runtime.executor",
+    "AuriteError": "errors",
+    "BaseCustomWorkflow": "runtime.custom",
+    "ConfigManager": "config.manager",
+    "Settings": "settings",
+    "WorkflowRunResult": "runtime.results",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from aurite.storage.ports import ComponentStore, SessionStore
 from aurite.stores import open_database
 
 if TYPE_CHECKING:
-    from aurite.runtime.results import AgentRunResult
+    from aurite.runtime.results import AgentRunResult, WorkflowRunResult
     from aurite.runtime.runner import Runner
     from aurite.storage.engine import Database
     from aurite.storage.entries import Parsed
@@ -181,6 +181,36 @@ class Aurite:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The events of one run of an agent as they happen; see :meth:`aurite.runtime.runner.Runner.stream_agent`."""
         return self._runner.stream_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
+
+    async def run_linear_workflow(
+        self, workflow_name: str, initial_input: Any, *, session_id: str | None = None
+    ) -> WorkflowRunResult:
+        """The result of one run of a linear workflow; see :meth:`aurite.runtime.runner.Runner.run_workflow`."""
+        return await self.run_workflow(workflow_name, initial_input, type="linear_workflow", session_id=session_id)
+
+    async def run_graph_workflow(
+        self, workflow_name: str, initial_input: Any, *, session_id: str | None = None
+    ) -> WorkflowRunResult:
+        """The result of one run of a graph workflow; see :meth:`aurite.runtime.runner.Runner.run_workflow`."""
+        return await self.run_workflow(workflow_name, initial_input, type="graph_workflow", session_id=session_id)
+
+    async def run_custom_workflow(
+        self, workflow_name: str, initial_input: Any, *, session_id: str | None = None
+    ) -> WorkflowRunResult:
+        """The result of one run of a custom workflow; see :meth:`aurite.runtime.runner.Runner.run_workflow`."""
+        return await self.run_workflow(workflow_name, initial_input, type="custom_workflow", session_id=session_id)
+
+    async def run_workflow(
+        self, workflow_name: str, initial_input: Any, *, type: str | None = None, session_id: str | None = None
+    ) -> WorkflowRunResult:
+        """The result of one run of a workflow of any type; see :meth:`aurite.runtime.runner.Runner.run_workflow`."""
+        return await self._runner.run_workflow(workflow_name, initial_input, type=type, session_id=session_id)
+
+    def stream_workflow(
+        self, workflow_name: str, initial_input: Any, *, type: str | None = None, session_id: str | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of one run of a workflow; see :meth:`aurite.runtime.runner.Runner.stream_workflow`."""
+        return self._runner.stream_workflow(workflow_name, initial_input, type=type, session_id=session_id)
 
     # Ending.
 

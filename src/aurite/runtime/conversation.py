@@ -34,6 +34,7 @@ from aurite.runtime.failures import run_error
 from aurite.runtime.plan import Plan
 from aurite.runtime.recorder import Recorder
 from aurite.runtime.results import AgentRunResult, AgentStatus, Event
+from aurite.runtime.stream import Emit
 from aurite.runtime.structured import MisfitError, fitting_answer, instruction
 from aurite.runtime.toolset import McpToolset
 
@@ -44,8 +45,6 @@ _RETRIES = 3
 
 _REASONS: Mapping[AgentStatus, str] = {"success": "turn_complete", "max_iterations_reached": "max_iterations"}
 """Why the stream of a run stops, in 0.4's words."""
-
-Emit = Callable[[Event], None]
 
 
 class Conversation:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _OURS = frozenset({"messages", "tools", "tool_choice", "stream", "stream_options"})
 """Fields of a request that the runtime sets itself."""
+_RETRIES = 3
+"""How often a request is repeated where the llm does not say."""
 _NOT_FOR_THE_BODY = frozenset({"api_key", "max_retries", "num_retries", "extra_headers"})
 
 
@@ -44,6 +46,8 @@ class Llm:
     default_system_prompt: str | None = None
     key_variables: tuple[str, ...] = ()
     """Where the key is looked for."""
+    max_retries: int = 0
+    """How often a request is repeated, see ``runtime/retries.py``."""
 
     @property
     def native_provider(self) -> str:
@@ -104,6 +108,7 @@ def resolve(agent: agent_kind.Model, component: Mapping[str, JsonValue] | None, 
         key_variables=_key_variables(llm, provider),
         settings=MappingProxyType(_request_settings(llm, provider)),
         default_system_prompt=llm.default_system_prompt,
+        max_retries=_max_retries(llm),
     )
 
 
@@ -156,7 +161,6 @@ def _request_settings(llm: llm_kind.Model, provider: Provider) -> dict[str, Json
             f"llm {llm.name!r} sets {', '.join(ours)}, which each request sets itself", next_step="Remove it from the component."
         )
     named = {"temperature": llm.temperature, "max_tokens": llm.max_tokens, "timeout": llm.timeout}
-    named["max_retries"] = extra.get("max_retries", extra.get("num_retries"))
     settings: dict[str, JsonValue] = {name: value for name, value in named.items() if value is not None}
     if headers := extra.get("extra_headers"):
         settings["extra_headers"] = headers
@@ -164,6 +168,14 @@ def _request_settings(llm: llm_kind.Model, provider: Provider) -> dict[str, Json
     if provider.takes_body:
         return settings | ({"extra_body": body} if body else {})
     return settings | body
+
+
+def _max_retries(llm: llm_kind.Model) -> int:
+    extra = llm.extra_fields()
+    given = extra.get("max_retries", extra.get("num_retries", _RETRIES))
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise InvalidComponentError(f"llm {llm.name!r} has max_retries {given!r}", next_step="Give a whole number, 0 or more.")
+    return given
 
 
 def agent_of(document: dict[str, Any]) -> agent_kind.Model:

@@ -24,20 +24,40 @@ class Plan:
     llm: Llm
     servers: tuple[Server, ...]
     system_prompt: str | None
+    include_history: bool | None = None
+    """The agent's own, or that of the workflow it is a step of."""
+
+    @property
+    def name(self) -> str:
+        return self.agent.name
 
     @property
     def is_kept(self) -> bool:
         """Whether runs are stored in a session."""
-        return self.agent.include_history is not False
+        return self.include_history is not False
 
     @property
     def sees_history(self) -> bool:
         """Whether the model is shown the session so far."""
-        return self.agent.include_history is True
+        return self.include_history is True
 
 
-def make_plan(config: ConfigManager, settings: Settings, agent_name: str, system_prompt: str | None) -> Plan:
-    """The plan for a run; ``system_prompt`` replaces the agent's own.
+def make_plan(
+    config: ConfigManager,
+    settings: Settings,
+    agent_name: str,
+    *,
+    system_prompt: str | None = None,
+    include_history: bool | None = None,
+) -> Plan:
+    """The plan for a run.
+
+    Args:
+        config: where the agent and what it names are looked up.
+        settings: where keys come from.
+        agent_name: which agent.
+        system_prompt: replaces the agent's own.
+        include_history: holds where the agent does not say otherwise.
 
     Raises:
         ComponentNotFoundError: the agent, its llm or one of its servers is not there.
@@ -58,6 +78,7 @@ def make_plan(config: ConfigManager, settings: Settings, agent_name: str, system
         llm=llm,
         servers=tuple(_server(config, settings, agent.name, name) for name in dict.fromkeys(agent.mcp_servers)),
         system_prompt=next((text for text in (system_prompt, agent.system_prompt, llm.default_system_prompt) if text), None),
+        include_history=include_history if agent.include_history is None else agent.include_history,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from aurite.errors import AuriteError, SessionNotFoundError, StorageError
 from aurite.model.jsontext import MAX_MESSAGE_BYTES, JsonValue, check, encode
 from aurite.model.messages import Document
 from aurite.model.names import check_name
-from aurite.model.records import Message, NewMessage, NewRun, NewSession, RunEnd, RunStatus
+from aurite.model.records import Message, NewMessage, NewRun, NewSession, RunEnd, RunStatus, SessionKind
 from aurite.runtime.bridge import Bridge
 from aurite.runtime.owner import this_process
 from aurite.storage.ports import SessionStore
@@ -21,25 +21,26 @@ from aurite.storage.ports import SessionStore
 if TYPE_CHECKING:
     from aurite.runtime.transcript import Entry
 
-_PREFIXES = ("agent-", "workflow-")
+_PREFIXES: Mapping[SessionKind, tuple[str, ...]] = {"agent": ("agent-", "workflow-"), "workflow": ("workflow-",)}
+"""What an id may begin with already; an agent can go on with the session of a workflow's step."""
 
 
-def session_id_for(given: str | None) -> str:
-    """The id of an agent's session: ``agent-`` before what was given, or before 8 hex digits.
+def session_id_for(given: str | None, kind: SessionKind = "agent") -> str:
+    """The id of a session: ``agent-`` or ``workflow-`` before what was given, or before 8 hex digits.
 
     Raises:
         InvalidValueError: what was given is not allowed as an id.
     """
     if given is None:
-        return f"agent-{secrets.token_hex(4)}"
+        return f"{kind}-{secrets.token_hex(4)}"
     check_name(given, "session id")
-    return check_name(given if given.startswith(_PREFIXES) else f"agent-{given}", "session id")
+    return check_name(given if given.startswith(_PREFIXES[kind]) else f"{kind}-{given}", "session id")
 
 
 class Recorder:
     """One run of a session. Without a session nothing is stored, and the messages are only collected."""
 
-    def __init__(self, store: SessionStore, bridge: Bridge, session: NewSession | None, *, provider: str) -> None:
+    def __init__(self, store: SessionStore, bridge: Bridge, session: NewSession | None, *, provider: str | None = None) -> None:
         self.documents: list[Document] = []
         self._store = store
         self._bridge = bridge
@@ -47,6 +48,8 @@ class Recorder:
         self._provider = provider
         self._run_id = secrets.token_hex(16)
         self._status: RunStatus = "completed"
+        self._error: str | None = None
+        self._result: str | None = None
         self._usage: str | None = None
 
     @property
@@ -68,7 +71,7 @@ class Recorder:
         end = RunEnd("failed", error="the program stopped the run")
         try:
             yield
-            end = RunEnd(self._status)
+            end = RunEnd(self._status, error=self._error)
         except asyncio.CancelledError:
             end = RunEnd("cancelled")
             raise
@@ -95,9 +98,14 @@ class Recorder:
         """Note tokens and requests so far; stored when the run ends."""
         self._usage = encode(usage)
 
-    def ended(self, status: RunStatus) -> None:
+    def ended(self, status: RunStatus, *, error: str | None = None) -> None:
         """Note in which way the run will have come to its end, where that is not simply its completion."""
         self._status = status
+        self._error = error
+
+    def returned(self, result: JsonValue) -> None:
+        """Note what the run gives back beyond its messages; stored when the run ends, however it does."""
+        self._result = encode(result)
 
     def _new_messages(self, entries: Sequence[Entry]) -> list[NewMessage]:
         return [
@@ -114,7 +122,7 @@ class Recorder:
     async def _finish(self, end: RunEnd) -> None:
         if self._session is None:
             return
-        end = RunEnd(end.status, error=end.error, usage=self._usage)
+        end = RunEnd(end.status, error=end.error, result=self._result, usage=self._usage)
         finish = self._bridge.call(self._store.end_run, self._session.session_id, self._run_id, end)
         if end.status in ("failed", "cancelled"):
             # What ended the run is what the caller has to hear; that its end could not be written down comes second.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -9,9 +10,10 @@ from aurite.model.jsontext import JsonValue
 from aurite.model.messages import Document
 
 AgentStatus = Literal["success", "error", "max_iterations_reached"]
+WorkflowStatus = Literal["completed", "failed"]
 
 Event: TypeAlias = dict[str, JsonValue]
-"""``{"type": ..., "data": {...}}``; the types are those of the functions below."""
+"""``{"type": ..., "data": {...}}``; the types are those of the functions below. Inside a workflow with ``"step"``: which one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,16 @@ class AgentRunResult:
         content = (self.final_response or {}).get("content")
         return content if isinstance(content, str) else ""
 
+    @property
+    def message_content(self) -> str:
+        """The same, as custom workflows written for 0.4 ask for it."""
+        return self.text
+
+    @property
+    def primary_text(self) -> str:
+        """The same, by its older name."""
+        return self.text
+
     def to_dict(self) -> Document:
         """The document that clients of 0.4 know."""
         return {
@@ -43,6 +55,64 @@ class AgentRunResult:
             "error_message": self.error_message,
             "session_id": self.session_id,
             "agent_name": self.agent_name,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What became of one step of a workflow."""
+
+    name: str
+    type: str
+    """The type of its component."""
+    session_id: str | None
+    """None where the step is not kept."""
+    result: AgentRunResult | WorkflowRunResult | None
+    """None where it was cancelled."""
+
+    def reference(self) -> Document:
+        """What a workflow's session remembers of it: the messages are in the step's own session."""
+        return {"step_name": self.name, "step_type": self.type, "session_id": self.session_id}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRunResult:
+    """How one run of a workflow ended, with all steps that were begun."""
+
+    workflow_name: str
+    workflow_type: str
+    status: WorkflowStatus
+    steps: Mapping[str, StepResult]
+    """In a graph by node id, else by number, in the order in which they began."""
+    final_output: JsonValue
+    """What the last step or the class gave back; of a graph with several ends an object by node id. None where it failed."""
+    session_id: str | None
+    """None where the run is not kept."""
+    error: str | None = None
+
+    def to_dict(self) -> Document:
+        """The document that clients of 0.4 know."""
+        return {
+            "workflow_name": self.workflow_name,
+            "status": self.status,
+            **self._step_documents(),
+            "final_output": self.final_output,
+            "error": self.error,
+            "session_id": self.session_id,
+        }
+
+    def _step_documents(self) -> Document:
+        results = {key: None if step.result is None else step.result.to_dict() for key, step in self.steps.items()}
+        if self.workflow_type == "graph_workflow":
+            return {
+                "node_results": {
+                    key: {"name": step.name, "type": step.type, "result": results[key]} for key, step in self.steps.items()
+                }
+            }
+        return {
+            "step_results": [
+                {"step_name": step.name, "step_type": step.type, "result": results[key]} for key, step in self.steps.items()
+            ]
         }
 
 
@@ -71,6 +141,21 @@ def tool_output(name: str, output: str) -> Event:
 def llm_response_stop(status: AgentStatus, reason: str) -> Event:
     """The run is over."""
     return _event("llm_response_stop", status=status, reason=reason)
+
+
+def step_start(name: str, type_: str, session_id: str | None) -> Event:
+    """A step of a workflow begins; its own events follow, marked with it."""
+    return _event("step_start", name=name, type=type_, session_id=session_id)
+
+
+def step_stop(name: str, output: JsonValue) -> Event:
+    """A step of a workflow is done."""
+    return _event("step_stop", name=name, output=output)
+
+
+def workflow_stop(status: WorkflowStatus, final_output: JsonValue, error: str | None) -> Event:
+    """The workflow is over."""
+    return _event("workflow_stop", status=status, final_output=final_output, error=error)
 
 
 def error(message: str) -> Event:

@@ -1,31 +1,37 @@
-"""Running agents: the entry from the Python face, the command line and the API."""
+"""Running agents and workflows: the entry from the Python face, the command line and the API."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from importlib import import_module
+from contextlib import aclosing
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aurite.errors import UsageError
-from aurite.model.records import NewSession
+from aurite.model.jsontext import check, decode
+from aurite.model.records import NewSession, SessionFilter
 from aurite.runtime.bridge import Bridge
 from aurite.runtime.mcp import Connections
+from aurite.runtime.models import Models
 from aurite.runtime.plan import Plan, make_plan
 from aurite.runtime.recorder import Recorder, session_id_for
-from aurite.runtime.results import AgentRunResult, Event
+from aurite.runtime.results import AgentRunResult, Event, WorkflowRunResult
+from aurite.runtime.steps import Place
+from aurite.runtime.stream import Emit, events_of, put_away
+from aurite.runtime.workflow_plan import WORKFLOW_TYPES, Planner, WorkflowPlan
 
 if TYPE_CHECKING:
-    from pydantic_ai.models import Model
-
     from aurite.config.manager import ConfigManager
-    from aurite.runtime.conversation import Emit
     from aurite.settings import Settings
     from aurite.storage.ports import SessionStore
 
 
 class Runner:
-    """Runs agents and keeps their MCP servers running in between. Belongs to the event loop that first uses it."""
+    """Runs agents and workflows, and keeps their MCP servers and connections in between. Belongs to the event loop that first
+    uses it.
+    """
 
     def __init__(self, config: ConfigManager, sessions: SessionStore, settings: Settings) -> None:
         self._config = config
@@ -33,6 +39,7 @@ class Runner:
         self._settings = settings
         self._bridge = Bridge()
         self._connections = Connections()
+        self._models = Models(self._bridge)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Runner:
@@ -42,8 +49,9 @@ class Runner:
         await self.close()
 
     async def close(self) -> None:
-        """Stop the MCP servers and wait for the store; calling it twice is fine."""
+        """Stop the MCP servers, close the connections and wait for the store; calling it twice is fine."""
         await self._connections.close()
+        await self._models.close()
         self._bridge.close()
 
     async def run_agent(
@@ -75,34 +83,92 @@ class Runner:
         Raises:
             What :meth:`run_agent` raises; after an ``error`` event where the run had begun.
         """
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        run = asyncio.create_task(self._run(agent_name, user_message, system_prompt, session_id, events.put_nowait))
-        run.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (event := await events.get()) is not None:
+        async with aclosing(events_of(partial(self._run, agent_name, user_message, system_prompt, session_id))) as events:
+            async for event in events:
                 yield event
-            await run
-        finally:
-            await _put_away(run)
+
+    async def run_workflow(
+        self, workflow_name: str, initial_input: Any, *, type: str | None = None, session_id: str | None = None
+    ) -> WorkflowRunResult:
+        """The result of one run of a workflow, after all of it was stored; of a failed one with the steps until then.
+
+        Args:
+            workflow_name: which workflow.
+            initial_input: any JSON value; agents are told what is not text as JSON.
+            type: ``linear_workflow``, ``graph_workflow`` or ``custom_workflow``; needed where several share the name.
+            session_id: the session to go on with, or to make under this id; ``workflow-`` is put before it where it is not there.
+                Step k is kept in the session with ``-k`` behind it.
+
+        Raises:
+            ComponentNotFoundError, AmbiguousNameError, InvalidComponentError: the configuration does not add up, that of the steps
+                included; no session was made.
+            MissingKeyError, UnknownProviderError, McpServerError: the same.
+            SessionExistsError: the session belongs to another agent or workflow.
+            StorageError: the store failed.
+        """
+        return await self._run_workflow(workflow_name, initial_input, type, session_id, None)
+
+    async def stream_workflow(
+        self, workflow_name: str, initial_input: Any, *, type: str | None = None, session_id: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """The events of one run of a workflow as they happen, those of its agents marked with their ``step``.
+
+        Ends after ``workflow_stop``. Whoever stops listening cancels the run. Raises: see :meth:`run_workflow`.
+        """
+        async with aclosing(events_of(partial(self._run_workflow, workflow_name, initial_input, type, session_id))) as events:
+            async for event in events:
+                yield event
 
     async def _run(
         self, agent_name: str, user_message: str, system_prompt: str | None, session_id: str | None, emit: Emit | None
     ) -> AgentRunResult:
         self._claim_loop()
-        plan = await self._bridge.call(make_plan, self._config, self._settings, agent_name, system_prompt)
-        session = _session(plan, session_id)
-        model = asyncio.create_task(self._bridge.call(_build_model, plan))
+        given = session_id_for(session_id)
+        plan = await self._bridge.call(make_plan, self._config, self._settings, agent_name, system_prompt=system_prompt)
+        session = NewSession(given, "agent", plan.name) if plan.is_kept else None
+        return await self._run_planned(plan, session, user_message, emit)
+
+    async def _run_planned(self, plan: Plan, session: NewSession | None, message: str, emit: Emit | None) -> AgentRunResult:
+        model = asyncio.create_task(self._models.of(plan.llm))
         try:
             async with self._connections.use(plan.servers) as connected:
+                built = await model
                 from aurite.runtime.conversation import Conversation
                 from aurite.runtime.toolset import McpToolset
 
-                built = await model
                 toolset = McpToolset(self._connections, connected, plan.agent.exclude_components)
                 recorder = Recorder(self._sessions, self._bridge, session, provider=plan.llm.native_provider)
-                return await Conversation(plan, built, toolset, recorder, emit).run(user_message)
+                return await Conversation(plan, built, toolset, recorder, emit).run(message)
         finally:
-            await _put_away(model)
+            await put_away(model)
+
+    async def _run_workflow(
+        self, name: str, initial_input: Any, type_: str | None, session_id: str | None, emit: Emit | None
+    ) -> WorkflowRunResult:
+        self._claim_loop()
+        from aurite.runtime.workflow import Means, WorkflowRun
+
+        value = decode(check(initial_input, what="initial input"))
+        place = await self._bridge.call(self._place, session_id)
+        plan = await self._bridge.call(self._plan_workflow, type_, name)
+        means = Means(self._run_planned, self._sessions, self._bridge)
+        return await WorkflowRun(means, plan, place, emit).run(value)
+
+    def _plan_workflow(self, type_: str | None, name: str) -> WorkflowPlan:
+        planner = Planner(self._config, self._settings)
+        if type_ is None:
+            return planner.plan_workflow(planner.type_of(name, among=WORKFLOW_TYPES), name)
+        if type_ not in WORKFLOW_TYPES:
+            raise UsageError(f"{type_!r} is no type of workflow", next_step=f"The types are: {', '.join(WORKFLOW_TYPES)}")
+        return planner.plan_workflow(type_, name)
+
+    def _place(self, given: str | None) -> Place:
+        session_id = session_id_for(given, "workflow")
+        if given is None:
+            return Place(session_id, session_id)
+        earlier = self._sessions.iterate(SessionFilter(base_session_id=session_id))
+        taken = {session.session_id: (session.kind, session.name) for session in earlier}
+        return Place(session_id, session_id, taken=MappingProxyType(taken))
 
     def _claim_loop(self) -> None:
         loop = asyncio.get_running_loop()
@@ -110,29 +176,3 @@ class Runner:
             self._loop = loop
         elif self._loop is not loop:
             raise UsageError("this runner belongs to another event loop", next_step="Make one Aurite per event loop.")
-
-
-def _session(plan: Plan, session_id: str | None) -> NewSession | None:
-    given = session_id_for(session_id)
-    return NewSession(given, "agent", plan.agent.name) if plan.is_kept else None
-
-
-async def _put_away(task: asyncio.Task[Any]) -> None:
-    """End a task whose outcome is not needed, or was seen already."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled():
-        task.exception()
-
-
-def _build_model(plan: Plan) -> Model:
-    import_module("aurite.runtime.conversation")  # a second, spent while the servers start
-    from pydantic_ai.exceptions import UserError
-
-    from aurite.runtime.failures import run_error
-
-    try:
-        return plan.llm.build()
-    except UserError as error:
-        failure = run_error(error, plan.llm)
-        raise failure from failure.__cause__
