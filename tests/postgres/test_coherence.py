@@ -40,6 +40,7 @@ def watched_changes(manager: ConfigManager, worker: PostgresWorker, how_many: in
         value, seen = worker.line()
         assert value == number
         delays.append(seen - written)
+        assert sum(delays) < 30, delays[-5:]
     return sorted(delays)
 
 

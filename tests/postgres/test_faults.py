@@ -8,14 +8,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
 import pytest
 
+from aurite.config.manager import ConfigManager
 from aurite.errors import (
     AuriteError,
+    ComponentExistsError,
     OutcomeUnknownError,
     StoreBusyError,
     StoreFullError,
@@ -494,3 +497,78 @@ def test_too_many_connections_are_told_as_such(postgres: PostgresTarget) -> None
         finally:
             connection.execute(f"DROP OWNED BY {role}")
             connection.execute(f"DROP ROLE {role}")
+
+
+# Settings of a server that was made for somebody else.
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("pgbouncer", [False, True], ids=["direct", "per transaction"])
+def test_writers_wait_for_each_other_whatever_the_databases_isolation_level(
+    postgres: PostgresTarget, opened: Open, level: str, pgbouncer: bool
+) -> None:
+    with hand(postgres) as connection:
+        connection.execute(f"ALTER DATABASE {postgres.dbname} SET default_transaction_isolation = '{level}'")
+    database = opened(replace(postgres, pgbouncer=pgbouncer), watch=False)
+    start(database)
+
+    def write(writer: int) -> None:
+        for number in range(15):
+            append(database, f"{writer} {number}")
+            put(database, f"{writer} {number}")
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(write, range(4)))
+    assert len(contents(postgres)) == len(names(postgres)) == 60
+
+
+def test_a_database_without_a_schema_to_make_tables_in_is_told_the_variable(empty_postgres: PostgresTarget) -> None:
+    with hand(empty_postgres) as connection:
+        connection.execute(f"ALTER DATABASE {empty_postgres.dbname} SET search_path = nowhere")
+    with pytest.raises(StoreUnavailableError, match="no schema of the search path exists") as raised:
+        PostgresDatabase(empty_postgres, watch=False)
+    assert "AURITE_DB_SCHEMA" in (raised.value.next_step or "")
+
+
+def test_instants_are_the_same_whatever_the_servers_time_zone(postgres: PostgresTarget, opened: Open) -> None:
+    with hand(postgres) as connection:
+        connection.execute(f"ALTER DATABASE {postgres.dbname} SET timezone = 'Pacific/Kiritimati'")
+        connection.execute(f"ALTER DATABASE {postgres.dbname} SET datestyle = 'German'")
+    database = opened(postgres, watch=False)
+    start(database)
+    append(database, "x")
+    (message,) = SqlSessionStore(database).messages("agent-x")
+    assert abs(message.created_at / 1e6 - time.time()) < 600
+
+
+# Memory, and the end.
+
+
+def test_after_a_write_with_an_unknown_outcome_memory_holds_what_the_store_holds(
+    harmed: PostgresTarget, opened: Open, proxy: Proxy
+) -> None:
+    database = opened(replace(harmed, port=proxy.port))
+    manager = ConfigManager(SqlComponentStore(database), author=AUTHOR)
+    manager.create_component("llm", {"name": "a", "provider": "p", "model": "m"})
+    proxy.cut_after = b"COMMIT\0"
+    with pytest.raises(OutcomeUnknownError):
+        manager.create_component("llm", {"name": "b", "provider": "p", "model": "m"})
+    seconds_until(lambda: manager.get_component("llm", "b") is not None, within=5)
+    with pytest.raises(ComponentExistsError):
+        manager.create_component("llm", {"name": "b", "provider": "p", "model": "m"})
+
+
+def test_a_database_that_is_closed_leaves_no_connection_and_no_thread(postgres: PostgresTarget) -> None:
+    database = PostgresDatabase(called(postgres, "to be closed"))
+    put(database, "a")
+    assert database.config_version() == 1
+    with hand(postgres) as connection:
+        assert len(backends_of(connection, "to be closed")) == 2  # the pool's and the listener's
+        with database.snapshot() as view:
+            database.close()
+            assert view.rows("SELECT 1") == [(1,)]  # what is under way may end
+        seconds_until(lambda: not backends_of(connection, "to be closed"), within=5)
+    assert not [thread for thread in threading.enumerate() if thread.name == "aurite-listener" and thread.is_alive()]
+    database.close()
+    with pytest.raises(StoreUnavailableError, match="were closed"):
+        put(database, "b")

@@ -146,8 +146,8 @@ def test_an_older_schema_is_upgraded_only_where_that_is_asked_for(
 
 
 def test_a_step_that_fails_leaves_version_and_data_as_before(postgres: PostgresTarget, tomorrow: list[Migration]) -> None:
-    broken = "ALTER TABLE sessions ADD COLUMN more TEXT; ALTER TABLE nothing ADD COLUMN more TEXT;"
-    tomorrow[-1] = replace(tomorrow[-1], script=broken)
+    broken = "ALTER TABLE sessions ADD COLUMN still_more TEXT; ALTER TABLE nothing ADD COLUMN more TEXT;"
+    tomorrow.append(Migration(tomorrow[-1].version + 1, "broken", broken))  # behind one that works
     before = everything_in(postgres)
     with pytest.raises(StorageError):
         PostgresDatabase(postgres, watch=False, auto_upgrade=True)

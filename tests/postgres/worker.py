@@ -82,21 +82,31 @@ def fork(told: str, how_many: str) -> None:
     manager = ConfigManager(SqlComponentStore(database), author=AUTHOR)
     store = SqlComponentStore(database)
     store.write([Create("llm", "before", llm_document("before"))], author=AUTHOR)
+    assert _hears_of(manager, "before")  # the thread that listens runs
+    mine, other = os.pipe()
     child = os.fork()
-    who, other = ("parent", "child") if child else ("child", "parent")
+    who = "parent" if child else "child"
     for number in range(int(how_many)):
         name = f"{who}-{number}"
         store.write([Create("llm", name, llm_document(name))], author=AUTHOR)
-    deadline = time.monotonic() + 20
-    while manager.get_component("llm", f"{other}-{int(how_many) - 1}") is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    heard_of_it = len(manager.components()) == 1 + 2 * int(how_many)
     if not child:
+        assert _hears_of(manager, name)  # from here on, only what it hears can show it more
+        os.write(other, b"written")
+        heard_of_it = _hears_of(manager, "after")
         database.close()
         os._exit(0 if heard_of_it else 1)
-    report([heard_of_it, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])])
+    os.read(mine, 7)
+    heard_of_it = _hears_of(manager, f"child-{int(how_many) - 1}")
     store.write([Create("llm", "after", llm_document("after"))], author=AUTHOR)
+    report([heard_of_it, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])])
     database.close()
+
+
+def _hears_of(manager: ConfigManager, name: str) -> bool:
+    deadline = time.monotonic() + 20
+    while manager.get_component("llm", name) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return manager.get_component("llm", name) is not None
 
 
 TASKS = {task.__name__.replace("_", "-"): task for task in (open_database, create, append, watch, churn, fork)}

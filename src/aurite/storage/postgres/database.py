@@ -19,6 +19,9 @@ from aurite.storage.postgres.target import PostgresTarget
 
 T = TypeVar("T")
 
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Each statement sees what others have committed before it: writers wait for each other, whatever the database's own level is."""
+
 REPLICA_RESTS = 10.0
 """Seconds for which a replica that failed is not asked again: one that does not answer would make every listing slow."""
 
@@ -132,7 +135,7 @@ class PostgresDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[ConnectionTransaction]:
-        with self._transaction("BEGIN") as work:
+        with self._transaction(_BEGIN) as work:
             yield work
 
     def status(self) -> dict[str, object]:
@@ -161,15 +164,21 @@ class PostgresDatabase:
 
     def _single(self, connections: Connections, statement: str, values: Sequence[Any], *, writes: bool) -> list[Row]:
         if self._local[0]:
-            with self._transaction("BEGIN", connections) as work:
-                return work.rows(statement, *values)
+            return self._single_in_transaction(connections, statement, values)
         with connections.lease() as connection:
             try:
                 return connection.execute(statement, values).fetchall()
+            except psycopg.errors.SerializationFailure:
+                pass  # a database whose own isolation level does not wait for the other writer: taken back, so done again
             except (psycopg.Error, UnicodeEncodeError) as error:
                 if writes and connection.closed:
                     raise outcome_unknown(self.target) from error
                 raise translate(error, self.target) from error
+        return self._single_in_transaction(connections, statement, values)
+
+    def _single_in_transaction(self, connections: Connections, statement: str, values: Sequence[Any]) -> list[Row]:
+        with self._transaction(_BEGIN, connections) as work:
+            return work.rows(statement, *values)
 
     @contextmanager
     def _transaction(self, begin: str, connections: Connections | None = None) -> Iterator[ConnectionTransaction]:

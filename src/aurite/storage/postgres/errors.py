@@ -61,6 +61,7 @@ _BY_STATE: dict[str, Meaning] = {
         "Raise AURITE_DB_STATEMENT_TIMEOUT, or try again when the server is less busy",
     ),
     "55P03": (StoreBusyError, "another client holds a lock in {location}", "Try again; pg_stat_activity shows who it is"),
+    "40001": (StoreBusyError, "another client changed the same rows of {location} at once", "Try again"),
     "40P01": (StoreBusyError, "two clients waited for each other in {location}", "Try again"),
     "57P03": (StoreUnavailableError, "the server of {location} is starting up or shutting down", "Try again in a moment"),
     "42P07": (
