@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,7 +34,7 @@ def history_document(session: Session, messages: Sequence[Message], runs: Sequen
     Args:
         messages: all of the session, oldest first.
         runs: the same.
-        steps: where it is a workflow, the sessions whose parent it is, in the order of their ids.
+        steps: where it is a workflow, the sessions below it, those of workflows inside it included, in the order of their making.
     """
     last = runs[-1] if runs else None
     legacy = _legacy_result(last)
@@ -75,7 +75,7 @@ def _metadata(session: Session, messages: Sequence[Message], steps: Sequence[Ste
         "last_updated": written_by_0_4(session.active_at),
         "message_count": len(messages) + sum(len(step.messages) for step in steps),
         "is_workflow": session.kind == "workflow",
-        "agents_involved": {step.session.session_id: step.session.name for step in steps} or None,
+        "agents_involved": {step.session.session_id: step.session.name for step in steps if step.session.kind == "agent"} or None,
         "base_session_id": session.base_session_id,
     }
 
@@ -95,20 +95,54 @@ def _agent_result(session: Session, messages: Sequence[Message], run: Run | None
 
 def _workflow_result(session: Session, run: Run | None, steps: Sequence[Step]) -> Document:
     known = decode(run.result) if run and run.result else None
-    return {
+    document: Document = {
         "workflow_name": session.name,
         "status": "completed" if session.status == "completed" else "failed",
-        "step_results": [_step_result(step) for step in steps],
-        "final_output": None,
+    }
+    document |= _step_results(session, known if isinstance(known, dict) else {}, steps)
+    return document | {
+        "final_output": known.get("final_output") if isinstance(known, dict) else None,
         "error": run.error if run else None,
         "session_id": session.session_id,
-    } | (known if isinstance(known, dict) else {})
-
-
-def _step_result(step: Step) -> Document:
-    last = step.runs[-1] if step.runs else None
-    return {
-        "step_name": step.session.name,
-        "step_type": step.session.kind,
-        "result": _agent_result(step.session, step.messages, last),
     }
+
+
+def _step_results(session: Session, known: Document, steps: Sequence[Step]) -> Document:
+    """The results of a workflow's steps by what its run noted of them; of all its steps where it came to no end."""
+    by_id = {step.session.session_id: step for step in steps}
+    noted = known.get("node_results")
+    if isinstance(noted, dict):
+        results: Document = {
+            node_id: {"name": node.get("name"), "type": node.get("type"), "result": _result_of(node, by_id, steps)}
+            for node_id, node in noted.items()
+            if isinstance(node, dict)
+        }
+        return {"node_results": results}
+    noted = known.get("step_results")
+    if not isinstance(noted, list):
+        noted = [
+            {"step_name": step.session.name, "step_type": step.session.kind, "session_id": step.session.session_id}
+            for step in steps
+            if step.session.parent_session_id == session.session_id
+        ]
+    told: list[JsonValue] = [
+        {
+            "step_name": step.get("step_name"),
+            "step_type": step.get("step_type"),
+            "result": _result_of(step, by_id, steps),
+        }
+        for step in noted
+        if isinstance(step, dict)
+    ]
+    return {"step_results": told}
+
+
+def _result_of(noted: Document, by_id: Mapping[str, Step], steps: Sequence[Step]) -> JsonValue:
+    """What a step gave back, out of its own session; None where that was not kept, or is deleted."""
+    step = by_id.get(str(noted.get("session_id")))
+    if step is None:
+        return None
+    last = step.runs[-1] if step.runs else None
+    if step.session.kind == "workflow":
+        return _workflow_result(step.session, last, steps)
+    return _agent_result(step.session, step.messages, last)
