@@ -138,7 +138,7 @@ class PostgresStore:
     def clear(self) -> None:
         with self.connection() as connection, connection.transaction():
             connection.execute("SELECT set_config('aurite.writer', 'test', true)")
-            for name in reversed(TABLES):
+            for name in reversed(list(TABLES)):
                 connection.execute(f"DELETE FROM {name}")
 
     def rows(self) -> Rows:
@@ -226,6 +226,10 @@ def sample(*, messages: int = 40, prefix: str = "") -> Rows:
                     for seq in range(1, messages + 1)
                 ),
                 (step, 1, "tool", '{"content":""}', None, "", "", 2000),
+            ],
+            "evaluation_results": [
+                (f"{prefix}result-1", "E", odd, "agent", "1.0", "done", 1),
+                (f"{prefix}result-2", "E", '{"a" : ""}', None, None, None, 2),
             ],
         }
     )

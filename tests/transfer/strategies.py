@@ -13,9 +13,11 @@ from tests.transfer.databases import Row, Rows, in_order
 
 STATUSES = ("running", "completed", "failed", "max_iterations_reached", "cancelled", "interrupted")
 
-_awkward = st.lists(st.sampled_from([*"\b\f\n\r\t\v\\N.'\"\x01\x7f", "\\N", "\\.", "\uffff", "\U0010ffff", "\u2028", ""]), max_size=6)
+_awkward = st.lists(
+    st.sampled_from([*"\b\f\n\r\t\v\\N.'\"\x01\x7f", "\\N", "\\.", "\uffff", "\U0010ffff", "\u2028", ""]), max_size=6
+)
 texts = st.one_of(
-    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20),
     _awkward.map("".join),
 )
 numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 9))
@@ -23,6 +25,7 @@ documents = st.one_of(
     json_values().map(encode),
     st.sampled_from(['{"a": 1.0}', '{"a":1}', ' {"b" : -0.0,\r\n\t"a":1e400 }', '""', '"\\u0000\\ud800"', '{"a":1,"a":2}']),
 )
+scores = st.sampled_from(["1.0", "1", "-0.0", "0.10", "1e-7"])
 names = component_names()
 
 
@@ -78,8 +81,11 @@ def databases(draw: st.DrawFn) -> Rows:
         message = st.tuples(texts, documents, or_null(documents), or_null(texts), or_null(texts), numbers)
         messages = draw(st.dictionaries(st.tuples(ids, st.integers(1, 2**63 - 1)), message, max_size=6))
         owned["messages"] = [(*key, *rest) for key, rest in messages.items()]
+    result = st.tuples(names, documents, or_null(texts), or_null(scores), or_null(texts), numbers)
+    results = draw(st.dictionaries(names, result, max_size=3))
     return in_order(
         {
+            "evaluation_results": [(key, *rest) for key, rest in results.items()],
             "components": [(*key, *rest) for key, rest in components.items()],
             "component_revisions": [(*key, *rest) for key, rest in revisions.items()],
             "sessions": [(key, *rest) for key, rest in sessions.items()],

@@ -27,7 +27,7 @@ def test_every_table_of_sqlite_is_told_with_its_columns_and_keys(tmp_path: Path)
     store.create()
     found: Shape = {}
     for (name,) in store.sql("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"):
-        columns = store.sql(f'SELECT name, type, "notnull", pk FROM pragma_table_xinfo(\'{name}\')')
+        columns = store.sql(f"SELECT name, type, \"notnull\", pk FROM pragma_table_xinfo('{name}')")
         key = [column for column, _, _, place in sorted(columns, key=lambda row: row[3]) if place]
         found[name] = (key, {column: (kind == "INTEGER", not required) for column, kind, required, _ in columns})
     assert {name: shape for name, shape in found.items() if name not in OF_THE_STORE_ITSELF} == told()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from aurite.model.records import Problem
 from aurite.storage.tables import TABLES, Table
 
 _UNITS = {
@@ -66,6 +68,33 @@ def merge_statements(*, replace: bool, version: int) -> MergeStatements:
         },
         steps=steps,
     )
+
+
+def merged_rows(table: Table) -> str:
+    """What to select from for the rows of a table that belong to what is staged, rows that were not staged included."""
+    owner, key = _UNITS[table.unit]
+    return (
+        f"{table.name} WHERE EXISTS (SELECT 1 FROM {staging_name(TABLES[owner])} AS owner WHERE {_same(table.name, 'owner', key)})"
+    )
+
+
+def clash_statement(*, replace: bool) -> str:
+    """What finds staged runs whose id is taken by a run of another session, one that stays."""
+    stays = "NOT EXISTS (SELECT 1 FROM staged_sessions AS moving WHERE moving.session_id = runs.session_id)"
+    moves = "NOT EXISTS (SELECT 1 FROM sessions AS there WHERE there.session_id = staged.session_id)"
+    return (
+        "SELECT staged.run_id, staged.session_id, runs.session_id FROM staged_runs AS staged"
+        " JOIN runs ON runs.run_id = staged.run_id"
+        f" WHERE {stays if replace else moves} ORDER BY staged.run_id"
+    )
+
+
+def clashing_runs(rows: Iterable[Sequence[object]]) -> list[Problem]:
+    """The rows of that statement, told."""
+    return [
+        Problem(f"runs ({run_id!r})", f"it belongs to session {session_id!r}, but in the target to session {taken_by!r}")
+        for run_id, session_id, taken_by in rows
+    ]
 
 
 def _make_room(table: Table, owner: str, key: tuple[str, ...], *, replace: bool) -> list[str]:

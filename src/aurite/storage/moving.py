@@ -80,6 +80,10 @@ class MoveTarget(Protocol):
         """How many components and sessions are both staged and there, by unit."""
         ...
 
+    def clashes(self, *, replace: bool) -> list[Problem]:
+        """The staged rows that cannot be brought in, because a row that would stay has their key and belongs to something else."""
+        ...
+
     def merge(self, *, replace: bool, version: int) -> None:
         """Bring the staged rows into their tables: those whose component or session is there already replace it, or are left out.
 
@@ -92,7 +96,7 @@ class MoveTarget(Protocol):
 
         Args:
             staged: those beside the table.
-            merged: only those of the table whose keys are staged.
+            merged: only those of the table that belong to a component or session that is staged.
         """
         ...
 
@@ -112,6 +116,10 @@ class Movable(Protocol):
     @property
     def location(self) -> str: ...
 
+    def is_plainly(self, identity: tuple[object, ...]) -> bool:
+        """Whether it can be told without opening it that it is the database of that identity."""
+        ...
+
     def source(self) -> AbstractContextManager[MoveSource]:
         """Open it read-only.
 
@@ -129,4 +137,29 @@ class Movable(Protocol):
         Raises:
             StorageError: it cannot be opened or written, or is not one of ours.
         """
+        ...
+
+
+class Takeover(Protocol):
+    """A database that Aurite 0.4 may have written, to be upgraded where it is."""
+
+    @property
+    def location(self) -> str: ...
+
+    def conversion(self) -> AbstractContextManager[tuple[MoveSource, MoveTarget] | None]:
+        """Its old tables, under other names, and today's beside them, to be filled in the transaction that renamed the old ones.
+
+        None where it is no database of 0.4 (any more). Left without a commit, it is as it was.
+
+        Raises:
+            StorageError: it cannot be changed.
+        """
+        ...
+
+    def kept(self) -> dict[str, int]:
+        """The names of the old tables that an upgrade kept, with their numbers of rows."""
+        ...
+
+    def drop_kept(self) -> dict[str, int]:
+        """The same, after they were deleted, all of them."""
         ...

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,12 +88,10 @@ def migrate(
         StorageError: a database failed; the target is as it was.
     """
     started = time.monotonic()
-    with source.source() as origin, target.target(dry_run=dry_run) as destination:
-        if origin.identity == destination.identity:
-            raise SameStoreError(f"source and target are the same database, {origin.location}", next_step="Name another target")
+    with _both(source, target, dry_run=dry_run) as (origin, destination):
         there = {name: destination.count(table) for name, table in TABLES.items()}
         reports = {name: TableReport(name, read=origin.count(table)) for name, table in TABLES.items()}
-        _require_fitting(origin)
+        _require_fitting(origin, thorough=dry_run)
         empty = not any(there.values())
         if not (empty or dry_run) and on_conflict == "fail":
             held = ", ".join(f"{count:,} {name}" for name, count in there.items() if count)
@@ -121,17 +121,45 @@ def migrate(
         )
 
 
+@contextmanager
+def _both(source: Movable, target: Movable, *, dry_run: bool) -> Iterator[tuple[MoveSource, MoveTarget]]:
+    with source.source() as origin:
+        same = SameStoreError(f"source and target are the same database, {origin.location}", next_step="Name another target")
+        if target.is_plainly(origin.identity):
+            raise same
+        with target.target(dry_run=dry_run) as destination:
+            if origin.identity == destination.identity:
+                raise same
+            yield origin, destination
+
+
+def take_over(origin: MoveSource, destination: MoveTarget, *, progress: Progress = lambda *_: None) -> list[TableReport]:
+    """What became of each table, once every row of a source is in an empty target and proven; the caller commits it.
+
+    Raises:
+        MisfitError, VerificationError, StorageError: as for :func:`migrate`.
+    """
+    _require_fitting(origin, thorough=True)
+    reports = {name: TableReport(name, read=origin.count(table)) for name, table in TABLES.items()}
+    _Move(origin, destination, reports, verify=True, progress=progress).fill()
+    return list(reports.values())
+
+
 def _require_fitting(origin: MoveSource, *, thorough: bool = False) -> None:
     misfits: list[Problem] = []
     for table in TABLES.values():
         misfits += origin.misfits(table, thorough=thorough)
     if misfits:
-        count = "1 row" if len(misfits) == 1 else f"{len(misfits):,} rows"
-        raise MisfitError(
-            f"{count} of {origin.location} cannot be moved; the first: {misfits[0]}",
-            reasons=tuple(map(str, misfits)),
-            next_step="Mend them in the source, then run the command again",
-        )
+        raise _misfit_error(origin, misfits, "Mend them in the source, then run the command again")
+
+
+def _misfit_error(origin: MoveSource, misfits: list[Problem], next_step: str) -> MisfitError:
+    count = "1 row" if len(misfits) == 1 else f"{len(misfits):,} rows"
+    return MisfitError(
+        f"{count} of {origin.location} cannot be moved; the first: {misfits[0]}",
+        reasons=tuple(map(str, misfits)),
+        next_step=next_step,
+    )
 
 
 class _Move:
@@ -168,6 +196,9 @@ class _Move:
             if self._verify:
                 self._prove(table, tally, self._origin.lines, self._staged)
         conflicts = self._destination.conflicts()
+        clashes = self._destination.clashes(replace=replace)
+        if clashes:
+            raise _misfit_error(self._origin, clashes, "Name another target, or delete these sessions there")
         self._destination.merge(replace=replace, version=version)
         for name, table in moving.items():
             expected = Tally().take(self._staged(table))
@@ -203,7 +234,10 @@ class _Move:
         started = time.monotonic()
         tally = Tally().take(self._told("verify", table, found(table)))
         if not tally.same_as(expected):
-            raise _verification_error(differences(table, wanted(table), found(table), most=_MOST_SHOWN), table)
+            with tempfile.TemporaryFile() as aside:  # both may come over one connection, which tells one thing at a time
+                aside.writelines(wanted(table))
+                aside.seek(0)
+                raise _verification_error(differences(table, aside, found(table), most=_MOST_SHOWN), table)
         self._reports[table.name].verified = tally.rows
         self._reports[table.name].seconds += time.monotonic() - started
 

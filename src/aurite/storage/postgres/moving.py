@@ -8,13 +8,15 @@ from typing import Any
 
 import psycopg
 
-from aurite.errors import NotAuriteDatabaseError, SchemaOutdatedError
+from aurite.errors import AuriteError, NotAuriteDatabaseError, SchemaOutdatedError
 from aurite.model.records import Problem
-from aurite.storage.merging import merge_statements, staging_name
+from aurite.storage.legacy_tables import LegacySource
+from aurite.storage.merging import clash_statement, clashing_runs, merge_statements, merged_rows, staging_name
 from aurite.storage.postgres.connections import Connection, connect, local_settings
 from aurite.storage.postgres.database import ConnectionTransaction
 from aurite.storage.postgres.errors import connection_lost, outcome_unknown, translate
-from aurite.storage.postgres.schema import pending, require_usable, schema_version, upgrade_within
+from aurite.storage.postgres.legacy import PostgresOldDatabase
+from aurite.storage.postgres.schema import OF_0_4, pending, require_usable, schema_version, upgrade_within
 from aurite.storage.postgres.target import PostgresTarget
 from aurite.storage.schema import EMPTY
 from aurite.storage.tables import TABLES, Table
@@ -32,10 +34,16 @@ class PostgresMovable:
     def location(self) -> str:
         return self._target.location
 
+    def is_plainly(self, identity: tuple[object, ...]) -> bool:  # noqa: ARG002 - only a server knows which database it has
+        return False
+
     @contextmanager
-    def source(self) -> Iterator[_Source]:
-        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+    def source(self) -> Iterator[_Source | LegacySource]:
+        with in_transaction(self._target, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
             version = schema_version(ConnectionTransaction(connection))
+            if version == OF_0_4:
+                yield _Source(connection, self._target).of_0_4()
+                return
             require_usable(version, self.location)
             if version == EMPTY:
                 raise NotAuriteDatabaseError(
@@ -45,8 +53,8 @@ class PostgresMovable:
             yield _Source(connection, self._target)
 
     @contextmanager
-    def target(self, *, dry_run: bool = False) -> Iterator[_Target]:  # noqa: ARG002 - a transaction leaves nothing behind
-        with self._transaction("BEGIN") as connection:
+    def target(self, *, dry_run: bool = False) -> Iterator[PostgresMoveTarget]:  # noqa: ARG002 - a transaction leaves nothing behind
+        with in_transaction(self._target, "BEGIN") as connection:
             work = ConnectionTransaction(connection)
             version = schema_version(work)
             require_usable(version, self.location)
@@ -54,10 +62,10 @@ class PostgresMovable:
                 upgrade_within(work, self._target)
             else:
                 self._require_current(version)
-                # Readers go on; whoever would write waits until the move is done or undone.
-                connection.execute(f"LOCK TABLE store_meta, {', '.join(TABLES)} IN SHARE ROW EXCLUSIVE MODE")
+            # Readers go on; whoever would write waits until the move is done or undone.
+            connection.execute(f"LOCK TABLE store_meta, {', '.join(TABLES)} IN SHARE ROW EXCLUSIVE MODE")
             connection.execute("SELECT set_config('aurite.writer', 'migrate', true)")
-            yield _Target(connection, self._target)
+            yield PostgresMoveTarget(connection, self._target)
 
     def _require_current(self, version: int) -> None:
         if pending(version):
@@ -66,20 +74,22 @@ class PostgresMovable:
                 next_step="Upgrade it first: aurite db upgrade",
             )
 
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
-        connection = connect(self._target)
-        try:
-            connection.execute(begin)
-            statement, values = local_settings(self._target, is_local=True) if self._target.pgbouncer else ("", [])
-            if statement:
-                connection.execute(statement, values)
-            yield connection
-        except (psycopg.Error, UnicodeEncodeError) as error:
-            raise connection_lost(self._target) if connection.closed else translate(error, self._target) from error
-        finally:
-            with suppress(psycopg.Error):
-                connection.close()  # and with it whatever was not committed
+
+@contextmanager
+def in_transaction(target: PostgresTarget, begin: str) -> Iterator[Connection]:
+    """A connection of its own inside a transaction; closed afterwards, and what is not committed by then is undone."""
+    connection = connect(target)
+    try:
+        connection.execute(begin)
+        statement, values = local_settings(target, is_local=True) if target.pgbouncer else ("", [])
+        if statement:
+            connection.execute(statement, values)
+        yield connection
+    except (psycopg.Error, UnicodeEncodeError) as error:
+        raise _told(error, connection, target) from error
+    finally:
+        with suppress(psycopg.Error):
+            connection.close()  # and with it whatever was not committed
 
 
 class _Rows:
@@ -114,12 +124,19 @@ class _Rows:
 
     def _copied_out(self, table: Table, source: str) -> Iterator[bytes]:
         statement = f"COPY (SELECT {', '.join(table.columns)} FROM {source} ORDER BY {', '.join(table.key)}) TO STDOUT"
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for block in copy:  # the server sends one row in each
-                yield bytes(block)
+        try:
+            with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+                for block in copy:  # the server sends one row in each
+                    yield bytes(block)
+        except psycopg.Error as error:  # here, or it would be told of the database that the lines go to
+            raise _told(error, self._connection, self._target) from error
 
 
 class _Source(_Rows):
+    def of_0_4(self) -> LegacySource:
+        """The same database, where Aurite 0.4 wrote it."""
+        return LegacySource(PostgresOldDatabase(self._connection), location=self.location, identity=self.identity)
+
     def lines(self, table: Table) -> Iterator[bytes]:
         return self._copied_out(table, table.name)
 
@@ -127,7 +144,7 @@ class _Source(_Rows):
         return iter(())
 
 
-class _Target(_Rows):
+class PostgresMoveTarget(_Rows):
     """A database inside one transaction; the triggers for edits by hand keep still."""
 
     def load(self, table: Table, lines: Iterable[bytes]) -> None:
@@ -144,16 +161,17 @@ class _Target(_Rows):
         statements = merge_statements(replace=False, version=0).conflicts
         return {unit: self._one(statement)[0] for unit, statement in statements.items()}
 
+    def clashes(self, *, replace: bool) -> list[Problem]:
+        return clashing_runs(self._connection.execute(clash_statement(replace=replace)).fetchall())
+
     def merge(self, *, replace: bool, version: int) -> None:
         for statement in merge_statements(replace=replace, version=version).steps:
             self._connection.execute(statement)
 
     def lines(self, table: Table, *, staged: bool = False, merged: bool = False) -> Iterator[bytes]:
-        stage = staging_name(table)
         if merged:
-            joined = " AND ".join(f"staged.{column} = {table.name}.{column}" for column in table.key)
-            return self._copied_out(table, f"{table.name} WHERE EXISTS (SELECT 1 FROM {stage} AS staged WHERE {joined})")
-        return self._copied_out(table, stage if staged else table.name)
+            return self._copied_out(table, merged_rows(table))
+        return self._copied_out(table, staging_name(table) if staged else table.name)
 
     def commit(self, *, version: int) -> None:
         self._connection.execute("UPDATE store_meta SET config_version = $1", [version])
@@ -168,6 +186,10 @@ class _Target(_Rows):
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for chunk in _chunks(lines):
                 copy.write(chunk)
+
+
+def _told(error: psycopg.Error | UnicodeEncodeError, connection: Connection, target: PostgresTarget) -> AuriteError:
+    return connection_lost(target) if connection.closed else translate(error, target)
 
 
 def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
