@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aurite.errors import NotSupportedError, StoreUnavailableError
+from aurite.model.jsontext import decode
 from aurite.model.records import Snapshot
 from aurite.model.sources import Source
 from aurite.storage.document_writer import edited
@@ -19,6 +20,7 @@ from aurite.storage.text_edits import Edits
 
 ANCHOR_TEXT = '[aurite]\ntype = "project"\ninclude_configs = ["config"]\n'
 _CONFIG = "config"
+_MOST_NAMED = 5
 _ENOUGH = 4 * 1024 * 1024
 """Characters of components in one file, about: far below what a file may have, indentation included."""
 
@@ -137,10 +139,24 @@ def _content(documents: Sequence[str], suffix: str, shown: str) -> bytes:
         content = edited(b"", suffix, Edits(added=tuple(documents)), shown)
     except NotSupportedError as error:
         if suffix != ".json":
+            unfit = [_name_of(document) for document in documents if not _fits(document, suffix, shown)]
+            which = f": {', '.join(unfit[:_MOST_NAMED])}" if unfit else ""
             raise NotSupportedError(
-                f"{shown} cannot hold these components so that they read back the same; nothing was written",
+                f"{shown} cannot hold every component so that it reads back the same{which}; nothing was written",
                 next_step="Write JSON files: --format json",
             ) from error
         content = None
     # Indented it would be larger than a file may be.
     return content if content is not None else ("[\n" + ",\n".join(documents) + "\n]\n").encode()
+
+
+def _fits(document: str, suffix: str, shown: str) -> bool:
+    try:
+        edited(b"", suffix, Edits(added=(document,)), shown)
+    except NotSupportedError:
+        return False
+    return True
+
+
+def _name_of(document: str) -> str:
+    return repr(decode(document)["name"])
