@@ -224,6 +224,15 @@ def test_problems_of_anchors_are_part_of_each_snapshot(tmp_path: Path) -> None:
     assert store.load().problems == store.load_changes(store.load()).problems == (problem,)
 
 
+def test_a_link_that_leads_to_itself_hides_nothing(tmp_path: Path) -> None:
+    put_file(tmp_path / "config/a.json", llm("x"))
+    for name in ("loop", "loop.json"):
+        (tmp_path / "config" / name).symlink_to(name)
+    store = open_files(tmp_path)
+    assert list(store.load().components) == [("llm", "x")]
+    assert problems(store) == [f"{tmp_path}/config/loop.json: cannot be read: too many levels of symbolic links"]
+
+
 def test_a_folder_that_goes_is_told_not_passed_over(tmp_path: Path) -> None:
     put_file(tmp_path / "config/a.json", llm("x"))
     store = open_files(tmp_path)

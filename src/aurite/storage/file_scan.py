@@ -84,11 +84,18 @@ def _walk(top: str, source: Source, folders: set[tuple[int, int]], result: Scan)
             if entry.name.startswith("."):
                 if entry.name.startswith(JOURNAL_PREFIX):
                     result.journals.append(entry.path)
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 below.append(entry.path)
             elif entry.name.endswith(SUFFIXES):
                 yield from _found(entry, source, result)
         waiting += reversed(below)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, or to where nobody may look; told where it has the name of a file of ours
+        return False
 
 
 def _found(entry: os.DirEntry[str], source: Source, result: Scan) -> Iterator[FoundFile]:
