@@ -6,6 +6,7 @@ import ctypes
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,10 +150,10 @@ def test_a_database_that_cannot_be_written_keeps_what_it_has(database: Program) 
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 256 KiB."""
+    """A file system of its own with 512 KiB."""
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)], capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"mounting needs root's powers: {mounted.stderr.decode().strip()}")
     yield place
@@ -163,7 +164,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_told_and_what_was_there_stays(project: Program, full_disk: Path) -> None:
     program = project.with_variables(AURITE_ENABLE_DB="true", AURITE_DB_PATH=str(full_disk / "my.db"))
     program("export").done()
-    big = '[{"type": "agent", "name": "Big", "llm_config_id": "offline", "system_prompt": "' + "x" * 400_000 + '"}]'
+    big = '[{"type": "agent", "name": "Big", "llm_config_id": "offline", "system_prompt": "' + "x" * 800_000 + '"}]'
 
     program("apply", "-f", "-", stdin=big).refused("full", "my.db")
 
@@ -171,12 +172,25 @@ def test_a_full_disk_is_told_and_what_was_there_stays(project: Program, full_dis
     program("delete", "agent", "Packing Agent", "--yes").done()
 
 
+def test_a_disk_without_room_for_the_index_of_a_reader_is_called_full(project: Program, full_disk: Path) -> None:
+    program = project.with_variables(AURITE_ENABLE_DB="true", AURITE_DB_PATH=str(full_disk / "my.db"))
+    program("export").done()
+    with suppress(OSError), (full_disk / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"x" * 4096)
+
+    program("list").refused("no space left", "my.db")
+
+    (full_disk / "ballast").unlink()
+    assert len(program("list").done().lines) == 7
+
+
 def test_a_file_that_does_not_fit_on_the_disk_leaves_the_files_as_they_were(aurite: Program, full_disk: Path) -> None:
     small = Program(full_disk, aurite.variables)
     small("init", "-p", "demo").done()
     program = small.inside("demo")
     before = content(program.folder / "config")
-    big = '[{"type": "agent", "name": "Big", "llm_config_id": "offline", "system_prompt": "' + "x" * 400_000 + '"}]'
+    big = '[{"type": "agent", "name": "Big", "llm_config_id": "offline", "system_prompt": "' + "x" * 800_000 + '"}]'
 
     program("apply", "-f", "-", stdin=big).refused("no space left")
 
@@ -185,9 +199,9 @@ def test_a_file_that_does_not_fit_on_the_disk_leaves_the_files_as_they_were(auri
 
 
 def test_a_project_that_does_not_fit_on_the_disk_is_not_begun(aurite: Program, full_disk: Path) -> None:
-    (full_disk / "ballast").write_bytes(b"x" * 250 * 1024)
+    (full_disk / "ballast").write_bytes(b"x" * 506 * 1024)
 
-    Program(full_disk, aurite.variables)("init", "-p", "demo").refused("No space left on device")
+    Program(full_disk, aurite.variables)("init", "-p", "demo").refused("demo", "no space left")
 
     assert [path.name for path in full_disk.iterdir()] == ["ballast"]
 

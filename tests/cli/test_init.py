@@ -84,7 +84,7 @@ def test_a_dangling_link_counts_as_a_file_that_is_there(aurite: Program) -> None
 def test_a_folder_that_cannot_be_written_is_refused_with_its_name(aurite: Program) -> None:
     aurite.folder.chmod(0o555)
 
-    aurite.without_power()("init", "-p", "demo").refused("demo", "Permission denied")
+    aurite.without_power()("init", "-p", "demo").refused("demo", "permission denied")
 
 
 def test_without_a_terminal_it_asks_nothing(aurite: Program) -> None:

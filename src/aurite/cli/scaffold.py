@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from aurite.errors import AuriteError, UsageError
+from aurite.storage.file_errors import storage_error
 
 ScaffoldKind = Literal["project", "workspace"]
 
@@ -110,11 +111,13 @@ def _write_all(folder: Path, wanted: Mapping[PurePosixPath, str]) -> list[Path]:
                 parent.mkdir()
                 made_folders.append(parent)
             _write_new(target, text, written)
-    except BaseException:
+    except BaseException as error:
         for file in written:
             file.unlink(missing_ok=True)
         for made in reversed(made_folders):
             made.rmdir()
+        if isinstance(error, OSError):
+            raise storage_error(error, folder) from error
         raise
     return written
 

@@ -33,11 +33,15 @@ def translate(error: apsw.Error | UnicodeEncodeError, path: Path) -> AuriteError
         return _read_only(path)
     if isinstance(error, apsw.ConstraintError):
         return InvalidValueError(f"the database {path} refused a row ({_constraint(code)})")
+    kind = apsw.FullError if code in _NO_ROOM_FOR_INDEX else type(error)
     for kinds, meaning, message, next_step in _MEANINGS:
-        if isinstance(error, kinds):
+        if issubclass(kind, kinds):
             return meaning(message.format(path), next_step=next_step)
     return StorageError(f"the database {path} failed ({type(error).__name__}, code {code})")
 
+
+_NO_ROOM_FOR_INDEX = (apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_SHMMAP)
+"""On a full disk SQLite cannot make the ``-shm``, which a reader needs, too."""
 
 _MEANINGS: tuple[tuple[tuple[type[apsw.Error], ...], type[StorageError], str, str], ...] = (
     (
