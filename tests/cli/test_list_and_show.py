@@ -93,6 +93,11 @@ def test_an_empty_database_is_never_shown_bare(project: Program) -> None:
     assert "aurite export" in ended.errors
 
 
+def test_a_type_without_components_is_not_shown_bare_either(project: Program) -> None:
+    assert "No evaluations in files of" in project("show", "evaluation").done().errors
+    assert "No evaluations in files of" in project("show", "--type", "evaluations").done().errors
+
+
 def test_an_empty_project_says_which_files_were_read(aurite: Program) -> None:
     (aurite.folder / ".aurite").write_text('[aurite]\ntype = "project"\ninclude_configs = ["config"]\n')
 

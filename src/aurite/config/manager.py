@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aurite.config.history import History
-from aurite.errors import ComponentNotFoundError, InvalidComponentError, StorageError
+from aurite.errors import ComponentNotFoundError, InvalidComponentError, InvalidValueError, StorageError
 from aurite.model.jsontext import check, decode
 from aurite.model.kinds import kind_of
 from aurite.model.names import check_name
@@ -161,6 +161,11 @@ class ConfigManager:
         """Components of files that another file with a higher place wins over."""
         return self._current().shadowed
 
+    def place_of(self, component: Component) -> str:
+        """Where the component is kept, for people: its file in file mode, which may be another project's, or the database."""
+        origin = decode(component.provenance) if component.provenance and component.writer == "file" else {}
+        return str(origin.get("source_file") or self.location)
+
     def base_folder(self, component: Component) -> Path:
         """The folder where relative paths of a component start: that of the ``.aurite`` it came from.
 
@@ -208,7 +213,7 @@ class ConfigManager:
         Raises:
             InvalidComponentError, InvalidValueError, ComponentNotFoundError, RevisionConflictError, StorageError.
         """
-        type_, written_name, document = self._prepared(component_type, {"name": name, **config} if "name" not in config else config)
+        type_, written_name, document = self._prepared(component_type, config, name=name)
         if written_name != name:
             raise InvalidComponentError(
                 f"the document says the name {written_name!r}, but {type_} {name!r} shall be updated",
@@ -225,7 +230,7 @@ class ConfigManager:
         """
         changes = []
         for config in configs:
-            type_, name, document = self._prepared(config.get("type", ""), config)
+            type_, name, document = self._prepared(_required_dict(config).get("type", ""), config)
             changes.append(Put(type_, name, document))
         if dry_run:
             return self._foreseen(changes)
@@ -275,7 +280,7 @@ class ConfigManager:
         entries = [Validation(p.type, p.name, p.where, errors=(p.reason,)) for p in self.problems()]
         for component in self.components():
             findings = self._examined(component)
-            entries.append(Validation(component.type, component.name, self._where(component), findings.errors, findings.warnings))
+            entries.append(Validation(component.type, component.name, self.place_of(component), findings.errors, findings.warnings))
         return sorted(entries, key=lambda entry: (entry.type or "", entry.name or "", entry.where))
 
     # Inside.
@@ -302,10 +307,12 @@ class ConfigManager:
             return found
         return Component(type_, name, document, revision=written.version, created_at=0, updated_at=0, writer=self._author.writer)
 
-    def _prepared(self, component_type: str, config: Config) -> tuple[str, str, str]:
-        kind = kind_of(component_type)
-        document = check(config if "type" in config else {"type": kind.type, **config}, what=kind.label)
-        name = config.get("name")
+    def _prepared(self, component_type: str, config: Config, **missing: str) -> tuple[str, str, str]:
+        """Type, name and document of what a caller gave, ``type`` and the other fields that may be missing put in front."""
+        kind, config = kind_of(component_type), _required_dict(config)
+        absent = {field: value for field, value in {"type": kind.type, **missing}.items() if field not in config}
+        document = check({**absent, **config} if absent else config, what=kind.label)
+        name = config.get("name", missing.get("name"))
         require_valid(kind.type, name if isinstance(name, str) else "", decode(document))
         return kind.type, check_name(name, "component name"), document
 
@@ -325,10 +332,6 @@ class ConfigManager:
         missing = missing_references(component.config(), lambda type_, name: self.get_component(type_, name) is not None)
         return Findings(errors=findings.errors + missing, warnings=findings.warnings)
 
-    def _where(self, component: Component) -> str:
-        origin = decode(component.provenance) if component.provenance and component.writer == "file" else {}
-        return str(origin.get("source_file") or f"{self.location}: {component.type} {component.name!r}")
-
     def _not_found(self, type_: str, name: str) -> ComponentNotFoundError:
         from difflib import get_close_matches
 
@@ -340,3 +343,9 @@ class ConfigManager:
         alike = get_close_matches(name, [component.name for component in self.components(type_)], n=3)
         next_step = f"Did you mean {' or '.join(map(repr, alike))}?" if alike else f"See aurite list {kind_of(type_).plural}"
         return ComponentNotFoundError(f"there is no {kind_of(type_).label} {name!r} in {self.location}", next_step=next_step)
+
+
+def _required_dict(config: Config) -> Config:
+    if not isinstance(config, dict):
+        raise InvalidValueError(f"the document of a component must be a dict, not {type(config).__name__}")
+    return config

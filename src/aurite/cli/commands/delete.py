@@ -30,10 +30,11 @@ def delete(type_: str, name: str, *, dry_run: bool, expected_revision: int | Non
                 revision=component.revision,
                 next_step="Look at what changed, and delete it with the new revision.",
             )
+        place = app.config.place_of(component)
         if not dry_run:
-            require_consent(f"Delete the {kind.label} {name!r} from {app.config.location}?", yes=yes)
+            require_consent(f"Delete the {kind.label} {name!r} from {place}?", yes=yes)
             app.config.delete_config(kind.type, name, expected_revision=expected_revision)
         if as_json:
             say_json({"dry_run": dry_run, "type": kind.type, "name": name, "revision": component.revision})
         else:
-            remark(f"{'Would delete' if dry_run else 'Deleted'} {kind.label} {name!r} in {app.config.location}.")
+            remark(f"{'Would delete' if dry_run else 'Deleted'} {kind.label} {name!r} in {place}.")

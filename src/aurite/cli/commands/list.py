@@ -49,7 +49,7 @@ def list_components(what: str, *, shadowed: bool, as_json: bool) -> None:
             _say_document(app, chosen)
         else:
             _say_components(chosen, with_type=len(types) > 1, root=app.settings.root)
-            _remark_on(app, chosen, types, shadowed=shadowed)
+            remark_on(app, chosen, types, shadowed=shadowed)
         tell_problems(config.problems())
 
 
@@ -114,7 +114,8 @@ def component_document(component: Component) -> dict[str, Any]:
     }
 
 
-def _remark_on(app: Aurite, components: Sequence[Component], types: Sequence[str], *, shadowed: bool) -> None:
+def remark_on(app: Aurite, components: Sequence[Component], types: Sequence[str], *, shadowed: bool = False) -> None:
+    """Say in which store the components are; where there are none, what would bring some there."""
     if components:
         if on_terminal():
             remark(f"{counted(len(components), 'component')} in {app.store_description}.")

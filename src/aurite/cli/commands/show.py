@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aurite.cli.commands.list import component_document
+from aurite.cli.commands.list import component_document, remark_on
 from aurite.cli.context import open_app
 from aurite.cli.output import on_one_line, printable, problem_document, say, say_json, say_json_text, say_lines, tell_problems
 from aurite.errors import AmbiguousNameError, ComponentNotFoundError, UnknownTypeError, UsageError
@@ -35,6 +35,8 @@ def show(name_or_type: str | None, type_: str | None, *, full: bool, short: bool
     with open_app() as app:
         components = _find(app.config, name_or_type, type_)
         problems = app.config.problems()
+        if not components:
+            remark_on(app, components, [kind_of(type_ or name_or_type or "").type])
     if as_json:
         shown = [{**component_document(component), "config": component.config()} for component in components]
         say_json({"components": shown, "problems": [problem_document(problem) for problem in problems]})
