@@ -13,7 +13,7 @@ from aurite.settings import Secret, Settings
 if TYPE_CHECKING:
     from aurite.storage.backup_file import BackupFile
     from aurite.storage.engine import Database
-    from aurite.storage.moving import Movable
+    from aurite.storage.moving import Movable, Takeover
     from aurite.storage.postgres.database import PostgresDatabase
     from aurite.storage.postgres.provision import Creation
     from aurite.storage.postgres.target import PostgresTarget
@@ -190,6 +190,17 @@ def backup_file(path: Path) -> BackupFile:
     from aurite.storage.backup_file import BackupFile
 
     return BackupFile(path)
+
+
+def takeover(settings: Settings) -> Takeover:
+    """The database that the settings name, where Aurite 0.4 may have written it."""
+    if settings.db_type == "sqlite":
+        from aurite.storage.sqlite_takeover import SqliteTakeover
+
+        return SqliteTakeover(settings.db_path)
+    from aurite.storage.postgres.takeover import PostgresTakeover
+
+    return PostgresTakeover(postgres_target(settings))
 
 
 def _sqlite(settings: Settings) -> SqliteDatabase:

@@ -6,8 +6,11 @@ A session of 0.4 holds one document, ``execution_result``. Here it becomes one r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from aurite.errors import InvalidValueError
 from aurite.model.history import LEGACY_VERSION
@@ -39,7 +42,8 @@ class OldSession:
     result_type: str
     is_workflow: bool
     message_count: int | None
-    result: dict[str, JsonValue]
+    result: JsonValue
+    """The execution_result: an object, unless somebody else wrote it."""
     agents_involved: JsonValue
     created_at: int
     last_updated: int
@@ -60,8 +64,9 @@ def session_of(old: OldSession) -> LegacySession:
     A conversation in which something is no message with a role stays in the run's result as a whole.
     """
     base = old.base_session_id or old.session_id
-    messages = _messages(old)
-    status = _STATUS.get(str(old.result.get("status")), "completed")
+    result = old.result if isinstance(old.result, dict) else {}
+    messages = _messages(old, result.get("conversation_history"))
+    status = _STATUS.get(str(result.get("status")), "completed")
     session = Session(
         session_id=old.session_id,
         base_session_id=base,
@@ -74,7 +79,7 @@ def session_of(old: OldSession) -> LegacySession:
         created_at=old.created_at,
         active_at=old.last_updated,
     )
-    error = old.result.get("error_message") or old.result.get("error")
+    error = result.get("error_message") or result.get("error")
     run = Run(
         run_id=old.session_id,
         session_id=old.session_id,
@@ -82,11 +87,54 @@ def session_of(old: OldSession) -> LegacySession:
         started_at=old.created_at,
         ended_at=old.last_updated,
         error=error if error is None or isinstance(error, str) else encode(error),
-        result=_kept_result(old, bool(messages)),
+        result=_kept_result(old, result | {"conversation_history": []} if messages else old.result),
         usage=None,
         owner=None,
     )
     return LegacySession(session, messages, run)
+
+
+@dataclass(frozen=True, slots=True)
+class OldMessage:
+    """A row of ``agent_history``, in which versions before the sessions kept one message each."""
+
+    role: str
+    content: str
+    """JSON text: what the message says, without its role."""
+    timestamp: int
+
+
+def session_of_history(session_id: str, agent: str, rows: Sequence[OldMessage], *, known_as: str) -> LegacySession:
+    """The session that the rows of one agent in one old session make.
+
+    Args:
+        session_id: its id today.
+        rows: at least one, oldest first.
+        known_as: the id under which the rows stand.
+    """
+    messages = tuple(
+        Message(session_id, seq, row.role, _message_text(row), None, None, session_id, row.timestamp)
+        for seq, row in enumerate(rows, start=1)
+    )
+    old = OldSession(
+        session_id=session_id,
+        base_session_id=None,
+        name=agent,
+        result_type="agent",
+        is_workflow=False,
+        message_count=len(rows),
+        result={"conversation_history": [], "session_id": known_as, "agent_name": agent},
+        agents_involved=None,
+        created_at=min(row.timestamp for row in rows),
+        last_updated=max(row.timestamp for row in rows),
+    )
+    plain = session_of(old)
+    return LegacySession(msgspec.structs.replace(plain.session, message_count=len(messages)), messages, plain.run)
+
+
+def _message_text(row: OldMessage) -> str:
+    decode(row.content)  # raises where it is not JSON
+    return f'{{"role":{encode(row.role)},"content":{row.content}}}'
 
 
 def component_of(type_: str, name: str, config: str, *, created_at: int, updated_at: int) -> Component:
@@ -136,8 +184,7 @@ def not_a_message(history: list[JsonValue]) -> int | None:
     return None
 
 
-def _messages(old: OldSession) -> tuple[Message, ...]:
-    history = old.result.get("conversation_history")
+def _messages(old: OldSession, history: JsonValue) -> tuple[Message, ...]:
     if not isinstance(history, list) or not_a_message(history) is not None:
         return ()
     return tuple(
@@ -146,7 +193,7 @@ def _messages(old: OldSession) -> tuple[Message, ...]:
     )
 
 
-def _kept_result(old: OldSession, taken_out: bool) -> str:
+def _kept_result(old: OldSession, result: JsonValue) -> str:
     # An empty conversation_history marks the place where the messages belong; what only 0.4's row says stands beside the result.
     return encode(
         {
@@ -156,6 +203,6 @@ def _kept_result(old: OldSession, taken_out: bool) -> str:
             "message_count": old.message_count,
             "agents_involved": old.agents_involved,
             "base_session_id": old.base_session_id,
-            "execution_result": old.result | {"conversation_history": []} if taken_out else old.result,
+            "execution_result": result,
         }
     )

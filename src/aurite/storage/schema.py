@@ -6,6 +6,7 @@ write lock, and look again once they hold it: of eight processes that start at o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from aurite.errors import NotAuriteDatabaseError, SchemaOutdatedError, SchemaTooNewError
+from aurite.storage.drafts import bring_to_disk
 from aurite.storage.engine import Row
 
 if TYPE_CHECKING:
@@ -64,11 +66,8 @@ def prepare_sqlite(database: SqliteDatabase) -> list[str]:
     with database.alone() as connection:
         version = version_of(lambda statement: connection.execute(statement).fetchall(), database.location)
         if EMPTY < version < CURRENT["sqlite"]:
-            _back_up(connection, database.path, version)
-        steps = [migration for migration in migrations("sqlite") if migration.version > version]
-        for migration in steps:
-            _apply(connection, migration, database.now())
-    return [f"{migration.version:04d}_{migration.name}" for migration in steps]
+            back_up(connection, database.path, f"schema-{version}")
+        return make_current(connection, version, database.now())
 
 
 def version_of(rows: Callable[[str], list[Row]], location: str) -> int:
@@ -85,7 +84,7 @@ def version_of(rows: Callable[[str], list[Row]], location: str) -> int:
                 next_step="Install the newer version: pip install --upgrade aurite",
             )
         return version
-    if "components" in tables and _has_column(rows, "components", "component_type"):
+    if is_of_0_4(rows):
         raise SchemaOutdatedError(
             f"the database {location} was written by Aurite 0.4 and is not converted unasked",
             next_step="Convert it with aurite db upgrade (in place), or copy it into a new one with aurite migrate",
@@ -98,8 +97,17 @@ def version_of(rows: Callable[[str], list[Row]], location: str) -> int:
     return EMPTY
 
 
-def _has_column(rows: Callable[[str], list[Row]], table: str, column: str) -> bool:
-    return any(name == column for (name,) in rows(f"SELECT name FROM pragma_table_info('{table}')"))
+def is_of_0_4(rows: Callable[[str], list[Row]]) -> bool:
+    """Whether an open database holds the tables of Aurite 0.4 under their own names."""
+    return any(name == "component_type" for (name,) in rows("SELECT name FROM pragma_table_info('components')"))
+
+
+def make_current(connection: apsw.Connection, version: int, instant: int) -> list[str]:
+    """The steps that it took from a version to this code's: each a transaction with its record, within one that may be open."""
+    steps = [migration for migration in migrations("sqlite") if migration.version > version]
+    for migration in steps:
+        _apply(connection, migration, instant)
+    return [f"{migration.version:04d}_{migration.name}" for migration in steps]
 
 
 def _apply(connection: apsw.Connection, migration: Migration, instant: int) -> None:
@@ -135,12 +143,14 @@ def split(script: str) -> Iterator[str]:
         yield statement
 
 
-def _back_up(connection: apsw.Connection, path: Path, version: int) -> Path:
-    """A copy of the database beside it, made before an upgrade and kept."""
-    target = path.with_name(f"{path.name}.schema-{version}.bak")
+def back_up(connection: apsw.Connection, path: Path, state: str) -> Path:
+    """A copy of the database beside it, made before an upgrade and kept: ``<file>.<state>.bak``."""
+    target = path.with_name(f"{path.name}.{state}.bak")
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else may read it while it grows either
     connection.execute("VACUUM INTO ?", (str(partial),)).fetchall()
-    partial.chmod(0o600)
+    bring_to_disk(partial)
     partial.replace(target)
+    bring_to_disk(target.parent)
     return target

@@ -29,6 +29,7 @@ TABLE = {
     "vacuum": Entry(f"{_COMMANDS}.db:vacuum_command", "Give back the space of deleted rows, and say how much."),
     "create": Entry(f"{_COMMANDS}.db_schema:create", "Make the PostgreSQL role and database that the settings name."),
     "upgrade": Entry(f"{_COMMANDS}.db_schema:upgrade", "Bring the schema to this version's."),
+    "drop-legacy": Entry(f"{_COMMANDS}.db_schema:drop_legacy", "Delete the tables of Aurite 0.4 that an upgrade kept."),
     "sql": Entry(f"{_COMMANDS}.db_schema:sql", "Print the pending steps, for an administrator to run."),
 }
 

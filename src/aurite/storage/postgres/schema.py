@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _LOCK = 0x41757274
 """First half of the advisory lock's key; the second is the schema, so that two schemas do not wait for each other."""
 
-_LEGACY = -1
+OF_0_4 = -1
+"""The schema version that stands for the tables of Aurite 0.4."""
 
 
 def prepare(database: PostgresDatabase, *, auto_upgrade: bool) -> None:
@@ -49,7 +50,7 @@ def upgrade(database: PostgresDatabase) -> list[Migration]:
 
 def upgrade_within(work: Transaction, target: PostgresTarget) -> list[Migration]:
     """The same inside a transaction that goes on: what follows and the tables become visible together."""
-    _lock_schema(work, target)
+    lock_schema(work, target)
     if target.schema is not None:
         _make_schema(work, target)
     version = schema_version(work)
@@ -96,7 +97,7 @@ def schema_version(view: Transaction) -> int:
     legacy = view.row(
         "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('components') AND attname = 'component_type' AND NOT attisdropped"
     )
-    return _LEGACY if legacy else EMPTY
+    return OF_0_4 if legacy else EMPTY
 
 
 def require_usable(version: int, location: str) -> None:
@@ -105,14 +106,15 @@ def require_usable(version: int, location: str) -> None:
             f"the database {location} has schema {version}, newer than this version of Aurite, which knows {CURRENT['postgresql']}",
             next_step="Install the newer version: pip install --upgrade aurite",
         )
-    if version == _LEGACY:
+    if version == OF_0_4:
         raise SchemaOutdatedError(
             f"the database {location} was written by Aurite 0.4 and is not converted unasked",
             next_step="Convert it with aurite db upgrade (in place), or copy it into a new one with aurite migrate",
         )
 
 
-def _lock_schema(work: Transaction, target: PostgresTarget) -> None:
+def lock_schema(work: Transaction, target: PostgresTarget) -> None:
+    """Wait for the turn to change the schema; it lasts until the transaction ends."""
     name = target.schema or (work.row("SELECT current_schema()::text") or (None,))[0]
     if name is None:
         raise StoreUnavailableError(f"no schema of the search path exists in {target.location}", next_step="Set AURITE_DB_SCHEMA")
