@@ -236,18 +236,23 @@ def test_what_yaml_cannot_hold_is_refused_by_name(new_store: NewStore, tmp_path:
 def test_an_import_killed_at_any_moment_leaves_the_whole_folder_or_none(new_store: NewStore, tmp_path: Path) -> None:
     store, place = new_store("sqlite"), tmp_path / "out" / "project"
     put(store, *all_kinds(), *(("llm", name, llm_document(name)) for name in AWKWARD_NAMES))
-    count, ended = 8 + len(AWKWARD_NAMES), 0
-    for moment in range(24):
+    count, ended, whole = 8 + len(AWKWARD_NAMES), 0, 0.0
+    for moment in range(20):
         with Importer("import_components", store, str(place)) as worker:
             assert worker.line() == "ready"
             worker.go()
             assert worker.line() == "begun"
-            time.sleep(moment * 0.008)
-            worker.kill()
+            begun = time.monotonic()
+            if moment == 0:
+                worker.wait()
+                whole = time.monotonic() - begun
+            else:
+                time.sleep(whole * (moment - 1) / 16)
+                worker.kill()
         if place.exists():
             ended += 1
             require_all_the_same(store, place, count)
             shutil.rmtree(place)
     imported(store, place)
     assert [path.name for path in place.parent.iterdir()] == ["project"]
-    assert 0 < ended < 24
+    assert 0 < ended < 20
