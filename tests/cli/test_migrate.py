@@ -226,6 +226,16 @@ def test_lines_of_env_are_quoted_where_they_must_be(filled: Program) -> None:
         (filled.folder / ".env").unlink()
 
 
+def test_what_the_environment_sets_against_those_lines_is_named(filled: Program) -> None:
+    program = filled.with_variables(AURITE_ENABLE_DB="1", AURITE_DB_PATH="./other.db", AURITE_DB_USER="ann")
+
+    ended = program("migrate", "--source-path", ".aurite_db/aurite.db", "--target-path", "copy.db").done()
+    assert "Change in the environment, which wins over .env: AURITE_DB_PATH." in ended.errors
+
+    ended = program("migrate", "--source-path", "copy.db", "--target-path", "other.db").done()
+    assert "Change in the environment" not in ended.errors
+
+
 def test_on_a_terminal_a_table_has_a_heading_and_bars_show_rows_per_second(filled: Program) -> None:
     with filled.terminal("migrate", "--source-type", "sqlite", "--target-path", "copy.db") as terminal:
         terminal.sees("rows/s")
@@ -294,6 +304,7 @@ def test_a_schema_of_its_own_may_be_named(filled: Program, postgres: PostgresTar
         (("--source-type", "sqlite", "--target-type", "sqlite"), ("same database", "--target-path")),
         (("--source-type", "oracle"), ("oracle",)),
         (("--source-type", "sqlite", "--target-type", "sqlite", "--target-path", ""), ("--target-path", "empty")),
+        (("--source-type", "sqlite", "--target-path", "\udcff.db"), ("--target-path", "UTF-8")),
         (("--from-env", "--target-type", "sqlite"), ("--from-env", "--target-type")),
         (("--from-env", "--target-path", "x.db"), ("--target-path", "PostgreSQL")),
         (("--source-type", "sqlite", "--source-host", "h", "--target-path", "x.db"), ("--source-host", "SQLite")),

@@ -48,6 +48,7 @@ class _Advance:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
         self._doing: dict[str, tuple[str, float]] = {}
+        self._last = time.monotonic()
 
     def __call__(self, what: str, table: str, done: int, total: int) -> None:
         now = time.monotonic()
@@ -55,9 +56,10 @@ class _Advance:
             self._tasks[table] = self._bars.add_task("", table=table, doing="", rate=0.0)
         doing, since = self._doing.get(table, ("", now))
         if doing != what:
-            since = now
+            since = self._last  # one thing at a time: it began when the one before ended
             self._doing[table] = (what, since)
             self._bars.reset(self._tasks[table])
+        self._last = now
         elapsed = now - since
         self._bars.update(
             self._tasks[table], total=total, completed=done, doing=_DOING.get(what, what), rate=done / elapsed if elapsed else 0.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aurite.cli.output import remark
-from aurite.settings import Settings
+from aurite.settings import Setting, Settings
 
 _PLAIN = re.compile(r"[\w./:@%+,-]*", re.ASCII)
 
@@ -24,7 +24,7 @@ def to_server(
     """The variables that name a PostgreSQL database; the one of its password is empty."""
     password = {"AURITE_DB_PASSWORD": ""} if with_password else {}
     if with_password and settings.db_password_file is not None:
-        password = {"AURITE_DB_PASSWORD_FILE": str(settings.db_password_file)}
+        password = {"AURITE_DB_PASSWORD_FILE": settings.secret("AURITE_DB_PASSWORD_FILE") or str(settings.db_password_file)}
     return {
         "AURITE_ENABLE_DB": "true",
         "AURITE_DB_TYPE": "postgresql",
@@ -55,13 +55,18 @@ def tell(variables: Mapping[str, str], settings: Settings) -> None:
             if "AURITE_DB_HOST" in variables
             else "AURITE_DB_URL names the database and stays as it is."
         )
-    stronger = [
-        entry.name
-        for entry in settings.entries
-        if entry.source == "environment" and variables.get(entry.name, entry.value) not in ("", entry.value)
-    ]
+    stronger = [entry.name for entry in settings.entries if entry.source == "environment" and _differs(entry, variables, settings)]
     if stronger:
         remark(f"Change in the environment, which wins over .env: {', '.join(stronger)}.")
+
+
+def _differs(entry: Setting, variables: Mapping[str, str], settings: Settings) -> bool:
+    wanted = variables.get(entry.name)
+    if not wanted or entry.value is None:
+        return False
+    if entry.variable.kind == "path":
+        return settings.root / wanted != settings.root / entry.value
+    return entry.variable.read(wanted) != entry.variable.read(entry.value)
 
 
 def _quoted(value: str) -> str:

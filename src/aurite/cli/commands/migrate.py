@@ -26,9 +26,11 @@ _TYPES = click.Choice(["sqlite", "postgresql", "postgres"], case_sensitive=False
 _CONFLICTS = click.Choice(["fail", "skip", "replace"], case_sensitive=False)
 
 
-def _no_empty_text(_ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+def _usable_text(_ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     if value == "":
         raise click.BadParameter("it is empty", param=parameter)
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise click.BadParameter("it is not UTF-8 text", param=parameter)
     return value
 
 
@@ -46,7 +48,7 @@ def _side_options(side: Side) -> Callable[[Callable[..., None]], Callable[..., N
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for name, kind, text in reversed(options):
-            command = click.option(f"--{side}-{name}", type=kind, callback=_no_empty_text, help=text)(command)
+            command = click.option(f"--{side}-{name}", type=kind, callback=_usable_text, help=text)(command)
         return command
 
     return decorate
