@@ -48,6 +48,11 @@ class Proxy:
             threading.Thread(target=self._downwards, args=(client, server, answered), daemon=True).start()
 
     def _upwards(self, client: socket.socket, server: socket.socket, may_answer: threading.Event) -> None:
+        with suppress(OSError):  # one side has hung up
+            self._forward_upwards(client, server, may_answer)
+        _hang_up(client, server)
+
+    def _forward_upwards(self, client: socket.socket, server: socket.socket, may_answer: threading.Event) -> None:
         while data := _received(client):
             if self.cut_after is not None and self.cut_after in data:
                 may_answer.clear()
@@ -57,9 +62,8 @@ class Proxy:
                     server.sendall(data)
                     server.settimeout(10)
                     _received(server)  # the answer: now it is certain that the server has done it
-                break
+                return
             server.sendall(data)
-        _hang_up(client, server)
 
     def _downwards(self, client: socket.socket, server: socket.socket, may_answer: threading.Event) -> None:
         while data := _peeked(server):
