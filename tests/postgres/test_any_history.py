@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
@@ -110,6 +111,7 @@ def _stands_at(database: Engine, counter: int) -> bool:
     return database.config_version() == counter
 
 
+@pytest.mark.slow
 def test_after_any_history_two_processes_a_fresh_one_and_sql_are_the_same(postgres: PostgresTarget) -> None:
     with hand(postgres) as connection:
 

@@ -104,6 +104,7 @@ def test_a_listener_that_lost_its_connection_is_back_before_anyone_notices(postg
         worker.wait()
 
 
+@pytest.mark.slow
 def test_behind_pgbouncer_polling_finds_changes(postgres: PostgresTarget, managed: Manage) -> None:
     manager = managed(postgres)
     with PostgresWorker("watch", told(replace(postgres, pgbouncer=True)), "hear") as worker:

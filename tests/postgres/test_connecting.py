@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -189,6 +190,16 @@ def test_what_a_server_says_in_rare_moments_is_told_apart_by_its_words(guarded: 
     target = guarded.cluster.target("storage")
     said = psycopg.OperationalError(f'connection to server at "127.0.0.1", port 5432 failed: {words}')
     assert HARD_TO_PROVOKE[words] in translate_connecting(said, target).message
+
+
+def test_a_connection_that_was_dropped_without_a_word_is_found_out_within_a_minute(guarded: Guarded) -> None:
+    """A firewall that forgets connections cannot be had in a test; what finds such connections out is an option of the socket."""
+    for parameters, expected in (({}, (30, 10, 3)), ({"keepalives_idle": "5"}, (5, 10, 3))):
+        target = guarded.cluster.target("storage", user="trusted", parameters=parameters)
+        with connect(target) as connection, socket.socket(fileno=os.dup(connection.fileno())) as line:
+            assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            assert tuple(line.getsockopt(socket.IPPROTO_TCP, option) for option in options) == expected
 
 
 # Names and passwords.

@@ -25,6 +25,7 @@ from tests.processes.programs import all_at_once
 PROCESSES = 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", [None, "a schema that is not there"])
 def test_eight_processes_start_on_an_empty_database_at_once(postgres_server: Server, opened: Open, schema: str | None) -> None:
     for _ in range(2):
@@ -40,6 +41,7 @@ def test_eight_processes_start_on_an_empty_database_at_once(postgres_server: Ser
         postgres_server.drop_database(name)
 
 
+@pytest.mark.slow
 def test_eight_processes_create_four_hundred_components_and_all_progress(postgres: PostgresTarget, opened: Open) -> None:
     stamps = all_at_once("create", [(told(postgres), writer, 50) for writer in range(PROCESSES)], PostgresWorker)
     database = opened(postgres, watch=False)
@@ -52,6 +54,7 @@ def test_eight_processes_create_four_hundred_components_and_all_progress(postgre
     assert all(sum(instant <= first_to_end for instant in done) >= 5 for done in stamps)
 
 
+@pytest.mark.slow
 def test_eight_processes_append_to_one_session_and_lose_nothing(postgres: PostgresTarget, opened: Open) -> None:
     last = all_at_once("append", [(told(postgres), "agent-x", writer, 25) for writer in range(PROCESSES)], PostgresWorker)
     database = opened(postgres, watch=False)
@@ -70,6 +73,7 @@ def test_eight_processes_append_to_one_session_and_lose_nothing(postgres: Postgr
     assert database.check() == []
 
 
+@pytest.mark.slow
 def test_a_kill_in_mid_write_leaves_the_database_as_before_or_after(postgres: PostgresTarget, opened: Open) -> None:
     chance = random.Random(4)
     end = time.monotonic() + 8

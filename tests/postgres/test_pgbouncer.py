@@ -155,6 +155,7 @@ def test_another_process_sees_changes_by_polling(bouncer: PgBouncer, postgres: P
     seconds_until(lambda: other.get_component("llm", "a") is not None, within=5)
 
 
+@pytest.mark.slow
 def test_eight_processes_start_and_write_through_it_at_once(bouncer: PgBouncer, postgres_server: Server, opened: Open) -> None:
     name = postgres_server.create_database()
     target = behind(bouncer, postgres_server.target(name), schema="own")

@@ -106,6 +106,7 @@ def clocked(target: PostgresTarget, connection: Connection) -> Iterator[tuple[Se
     connection.execute("DROP FUNCTION public.clock_timestamp")
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOWLY)
 @given(history=histories(), wanted=filters, reference=st.sampled_from(["x", "y", "base", "agent-x", "nothing", "z"]))
 def test_sessions_are_judged_and_ordered_alike(

@@ -9,6 +9,9 @@ from typing import Any
 from aurite.errors import SettingsError
 from aurite.settings import Secret, Settings
 
+_KEEP_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""Within a minute a connection that a firewall has dropped without a word shows as broken, so that nobody is given it."""
+
 _VARIABLES = {"host": "AURITE_DB_HOST", "user": "AURITE_DB_USER", "dbname": "AURITE_DB_NAME", "password": "AURITE_DB_PASSWORD"}
 
 
@@ -56,6 +59,7 @@ class PostgresTarget:
             SettingsError: a value cannot be sent to any server.
         """
         arguments: dict[str, Any] = {
+            **_KEEP_ALIVE,
             **self.parameters,
             "host": self.host,
             "port": self.port,
