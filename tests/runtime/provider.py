@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 
@@ -21,6 +22,12 @@ class Answer:
     status: int = 200
     error: str = ""
     """The provider's message, with a status of 400 and up."""
+    code: str | None = None
+    """Its word for that."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of an answer with such a status."""
+    hangs_up: bool = False
+    """Whether the connection ends without an answer."""
     seconds: float = 0.0
     """How long it takes to answer."""
     stops_after: int | None = None
@@ -34,6 +41,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def roles(self) -> list[str]:
@@ -46,6 +54,8 @@ class Provider:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.requests: list[Request] = []
+        self.connections: set[tuple[str, int]] = set()
+        """Where requests came from: one address and port for each connection."""
         self.closing = threading.Event()
         provider = self
 
@@ -82,11 +92,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.owner.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.owner.connections.add(self.client_address)
         answer = self.owner.next_answer()
         self.owner.closing.wait(answer.seconds)
         try:
-            if answer.status != 200:
-                self._json(answer.status, {"error": {"message": answer.error, "type": "error", "code": None}})
+            if answer.hangs_up:
+                self.close_connection = True
+            elif answer.status != 200:
+                self._json(
+                    answer.status, {"error": {"message": answer.error, "type": "error", "code": answer.code}}, answer.headers
+                )
             elif body.get("stream"):
                 self._stream(answer, body["model"])
             else:
@@ -97,11 +112,13 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
 
-    def _json(self, status: int, document: dict[str, Any]) -> None:
+    def _json(self, status: int, document: dict[str, Any], headers: Mapping[str, str] = MappingProxyType({})) -> None:
         raw = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
 

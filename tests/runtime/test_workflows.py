@@ -128,7 +128,7 @@ def test_the_history_of_a_workflow_gives_back_what_its_run_returned(agents: Proj
 def test_a_step_whose_name_two_components_have_is_refused_until_its_type_is_said(agents: Project) -> None:
     agents.has("linear_workflow", "A", steps=["B"])
     agents.has("linear_workflow", "W", steps=["A"])
-    with pytest.raises(AmbiguousNameError, match="linear workflow 'W' names 'A'.*agent and linear workflow") as refused:
+    with pytest.raises(AmbiguousNameError, match=r"linear workflow 'W' names 'A'.*agent and linear workflow") as refused:
         run(agents, "W", "hi", session_id="x")
     assert '{"name": ..., "type": "agent"}' in (refused.value.next_step or "")
     agents.has("linear_workflow", "W", steps=[{"name": "A", "type": "linear_workflow"}])
