@@ -79,8 +79,11 @@ def _superfluous(store: SessionStore, rule: Retention) -> Iterator[Session]:
     after = Cursor(rule.idle_since - 1, "") if rule.idle_since is not None and not rule.keep else None
     kept = 0
     for session in _by_activity(store, rule.filter, after):
-        if any(is_there(reference) for reference in _above(session)):
+        above = _above(session)
+        if any(is_there(reference) for reference in above):
             continue
+        if above and store.get(session.session_id) is None:
+            continue  # it went along with the one above it, since this page was read
         if rule.keep is not None and kept < rule.keep:
             kept += 1
         elif rule.idle_since is None or session.active_at < rule.idle_since:
