@@ -16,7 +16,6 @@ from aurite.errors import (
     AuriteError,
     NotAuriteDatabaseError,
     SameStoreError,
-    SchemaOutdatedError,
     SchemaTooNewError,
     StorageError,
     StoreUnavailableError,
@@ -103,7 +102,6 @@ REFUSED: dict[Callable[[Path], None], tuple[type[AuriteError], str]] = {
     text_file: (NotAuriteDatabaseError, "is not a sound SQLite database"),
     empty_file: (NotAuriteDatabaseError, "is empty"),
     another_program: (NotAuriteDatabaseError, "belongs to another program (its tables: bookmarks)"),
-    of_0_4: (SchemaOutdatedError, "was written by Aurite 0.4"),
     newer: (SchemaTooNewError, "has schema 1000, newer than this version"),
     truncated: (NotAuriteDatabaseError, ""),
     cut_in_its_header: (NotAuriteDatabaseError, "is not a sound SQLite database"),
@@ -249,12 +247,7 @@ def test_a_server_without_our_tables_is_no_source(new_store: NewStore, empty_pos
     source = PostgresStore(empty_postgres)
     with pytest.raises(NotAuriteDatabaseError, match="has no tables of Aurite"):
         migrate(source.movable, new_store("sqlite").movable)
-    source.sql(OF_0_4)
-    with pytest.raises(SchemaOutdatedError, match=r"was written by Aurite 0\.4"):
-        migrate(source.movable, new_store("sqlite").movable)
-    assert source.sql("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'") == [
-        ("components",)
-    ]
+    assert source.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'") == []
 
 
 def test_a_newer_schema_of_a_server_is_no_source(new_store: NewStore, postgres: PostgresTarget) -> None:

@@ -79,7 +79,7 @@ def write_pairs(store: str, what: str) -> None:
 
 def _move(source: Store, target: Store, progress: Callable[[str, str, int, int], None]) -> None:
     try:
-        done = migration.migrate(source.movable, target.movable, progress=progress)
+        done = migration.migrate(source.movable, target.movable, on_conflict="skip", progress=progress)
     except AuriteError as error:
         report({"error": type(error).__name__, "message": str(error)})
     else:
