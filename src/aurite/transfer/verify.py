@@ -70,10 +70,10 @@ def _differences(table: Table, source: Iterator[bytes], target: Iterator[bytes])
             continue
         wanted = None if here is None else key_of(here, table)
         found = None if there is None else key_of(there, table)
-        if found is None or (wanted is not None and _sorts_before(wanted, found)):
+        if found is None or (wanted is not None and sorts_before(wanted, found)):
             yield Difference(table.name, wanted or (), "missing")
             here = next(source, None)
-        elif wanted is None or _sorts_before(found, wanted):
+        elif wanted is None or sorts_before(found, wanted):
             yield Difference(table.name, found, "extra")
             there = next(target, None)
         else:
@@ -81,8 +81,8 @@ def _differences(table: Table, source: Iterator[bytes], target: Iterator[bytes])
             here, there = next(source, None), next(target, None)
 
 
-def _sorts_before(one: tuple[str | int | None, ...], other: tuple[str | int | None, ...]) -> bool:
-    # By code point, as bytes of UTF-8 sort: the order that both databases give.
+def sorts_before(one: tuple[str | int | None, ...], other: tuple[str | int | None, ...]) -> bool:
+    """Whether a key comes first: by code point, as bytes of UTF-8 sort, which is the order that both databases give."""
     return _sortable(one) < _sortable(other)
 
 
