@@ -93,6 +93,14 @@ def test_an_empty_database_is_never_shown_bare(project: Program) -> None:
     assert "aurite export" in ended.errors
 
 
+def test_an_empty_database_needs_no_project_around_it(aurite: Program) -> None:
+    program = aurite.with_variables(AURITE_ENABLE_DB="true")
+    for arguments in (["list"], ["list", "agents"], ["show", "agent"]):
+        ended = program(*arguments).done()
+        assert "in SQLite database" in ended.errors
+        assert "Error" not in ended.errors
+
+
 def test_a_type_without_components_is_not_shown_bare_either(project: Program) -> None:
     assert "No evaluations in files of" in project("show", "evaluation").done().errors
     assert "No evaluations in files of" in project("show", "--type", "evaluations").done().errors

@@ -184,3 +184,5 @@ def test_an_export_that_meets_a_bad_file_writes_nothing_unless_it_may_skip_it(pr
     assert "bad.yaml" in partly.errors
     assert "Weather Agent" in program("list", "agents").done().output
     assert program("export", "--dry-run").status == 1
+    for words in (["--prune", "--yes"], ["--prune", "--yes", "--skip-invalid"], ["--prune", "--dry-run", "--skip-invalid"]):
+        program("export", *words).refused("bad.yaml:", "could delete what they hold")

@@ -49,7 +49,7 @@ def export(
         StorageError: a store failed; the target is as it was.
     """
     found = source.load()
-    if found.problems and not dry_run:
+    if found.problems and (not dry_run or (prune and skip_invalid)):
         _refuse_problems(found.problems, prune=prune, skip_invalid=skip_invalid)
     there = target.load()
     broken = {(problem.type, problem.name) for problem in there.problems}
@@ -89,6 +89,6 @@ def _refuse_problems(problems: tuple[Problem, ...], *, prune: bool, skip_invalid
         f"{what}; the first: {problems[0]}",
         reasons=tuple(map(str, problems)),
         next_step="Mend them; pruning beside unreadable files could delete what they hold"
-        if skip_invalid
+        if prune
         else "Mend them, or leave them out with --skip-invalid",
     )

@@ -126,7 +126,7 @@ def remark_on(app: Aurite, components: Sequence[Component], types: Sequence[str]
         return
     remark(f"No {what} in {app.store_description}.")
     if app.settings.enable_db:
-        waiting = sum(type_ in types for type_, _ in app.files.load().components)
+        waiting = sum(type_ in types for type_, _ in app.files.load().components) if app.context.sources else 0
         if waiting:
             remark(f"Files hold {counted(waiting, 'component')} that fit: 'aurite export' brings them into the database.")
     elif not app.config.problems() and not app.config.components():
