@@ -20,7 +20,7 @@ from aurite.storage.write_lock import WriteLock
 
 
 class SqliteTakeover:
-    """See ``Takeover``; a backup is made beside the file first, and kept."""
+    """See ``Takeover``; a backup is made beside the file first, and kept. Once upgraded, only its owner can read the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -48,6 +48,9 @@ class SqliteTakeover:
             connection.execute("UPDATE store_meta SET writer = 'migrate'").fetchall()
             target = SqliteTarget(connection, self.path)
             yield LegacySource(old, location=self.location, identity=target.identity, prefix=KEPT), target
+            if target.committed:
+                with suppress(OSError):  # where it belongs to somebody else, aurite db check tells so
+                    self.path.chmod(0o600)
 
     def kept(self) -> dict[str, int]:
         if not self.path.is_file():
