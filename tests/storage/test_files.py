@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -621,8 +622,19 @@ def test_an_update_of_yaml_keeps_comments_order_and_spelling(tmp_path: Path) -> 
     ):
         assert kept in after
     assert "  model: gpt" in after
-    assert "    - no\n    - a: null\n" in after
+    assert '    - "no"\n    - a: null\n' in after
     assert "  text: |\n    one\n      two\n" in after
+
+
+def test_text_written_into_yaml_is_text_to_readers_of_yaml_1_1_too(tmp_path: Path) -> None:
+    store, path = yaml_store(tmp_path)
+    value = json.loads(document(store, "a"))
+    value["words"] = ["no", "on", "010", "0x1F", "22:22", "1_000", "2024-01-01", "=", "y", "plain", "1.10"]
+    value["off"] = {"yes": "Off"}
+    write(store, Update("llm", "a", check(value)))
+    assert document(store, "a") == check(value)
+    (read,) = [entry for entry in yaml.safe_load(path.read_text()) if entry["name"] == "a"]
+    assert (read["words"], read["off"]) == (value["words"], value["off"])
 
 
 def test_an_update_of_yaml_may_reorder_and_insert_keys_and_keeps_their_comments(tmp_path: Path) -> None:

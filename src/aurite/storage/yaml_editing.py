@@ -293,6 +293,15 @@ def _is_plain(text: str) -> bool:
     if not _PLAIN.fullmatch(text) or not text.isprintable() or ": " in text or " #" in text:
         return False
     try:
-        return isinstance(resolve(text), str)
+        return isinstance(resolve(text), str) and _is_text_to_others(text)
     except InvalidValueError:
         return False
+
+
+def _is_text_to_others(text: str) -> bool:
+    """Whether readers of YAML 1.1, such as Aurite 0.4, take a plain word for text, too: not so ``no``, ``010`` and dates."""
+    from yaml import ScalarNode
+    from yaml.resolver import Resolver
+
+    resolver: Any = Resolver()
+    return bool(resolver.resolve(ScalarNode, text, (True, False)) == "tag:yaml.org,2002:str")
