@@ -67,6 +67,7 @@ def test_sessions_are_listed_newest_first_and_by_every_filter(store: Program) ->
 
 def test_pages_follow_each_other_by_their_cursor(store: Program) -> None:
     first = store("sessions", "list", "--limit", "1", "--json").done().json()
+    assert f"There are more: --after {first['next']}" in store("sessions", "list", "--limit", "1").done().errors
     second = store("sessions", "list", "--limit", "1", "--after", first["next"], "--json").done().json()
 
     assert [page["sessions"][0]["session_id"] for page in (first, second)] == ["agent-two", "agent-one"]

@@ -15,7 +15,7 @@ from aurite.cli.commands.prune import prune
 from aurite.cli.context import open_app
 from aurite.cli.conversation import message_document, readable, run_document, session_document
 from aurite.cli.instants import InstantType, for_people
-from aurite.cli.output import counted, on_terminal, printable, remark, say, say_json, say_lines, say_table, write
+from aurite.cli.output import counted, printable, remark, say, say_json, say_lines, say_table, write
 from aurite.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _say_page(app: Aurite, page: Page, sort: str, *, as_json: bool) -> None:
     say_table(heading, map(_row, page.sessions), wrapping=("Of", "Title and tags"))
     if not page.sessions:
         remark(f"No sessions that fit in {app.sessions.location}.")
-    elif following is not None and on_terminal():
+    elif following is not None:
         remark(f"There are more: --after {following}")
 
 
