@@ -68,7 +68,7 @@ def churn(told: str, first: str) -> None:
     """Change two components together and append two messages together, for ever; report each number once it is stored."""
     database = PostgresDatabase(heard(told), watch=False)
     components, sessions = SqlComponentStore(database), SqlSessionStore(database)
-    sessions.start_run(NewSession("agent-churn", "agent", "weather"), NewRun(f"run-{first}"))
+    sessions.start_run(NewSession("agent-churn", "agent", "weather"), NewRun(f"run-{first}-{os.getpid()}"))
     report("ready")
     for number in count(int(first)):
         components.write([Put("llm", name, llm_document(name, v=number, x="y" * 5000)) for name in ("a", "b")], author=AUTHOR)
