@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -17,8 +18,18 @@ MOVING = [f"docs/how-to/{name}.md" for name in ("move-to-production", "productio
 WITH_SERVER = {TEAM, REPLICA, *MOVING}
 """Pages whose commands need a PostgreSQL server, with an administrator who is reached by ``sudo -u postgres``."""
 
+FROM_0_4 = "docs/how-to/from-aurite-0.4.md"
+OLD_DATABASE = ROOT / "tests" / "data" / "aurite-0.4" / "database.sqlite"
+AN_OLD_PROJECT = f"""
+mkdir -p my-project/.aurite_db my-project/config
+cp {shlex.quote(str(OLD_DATABASE))} my-project/.aurite_db/aurite.db
+printf '[aurite]\\ntype = "project"\\ninclude_configs = ["config"]\\n' > my-project/.aurite
+export AURITE_ENABLE_DB=true
+"""
+"""What the reader of that page has."""
+
 RUN = [page for page in pages() if any("run" in block.words for block in blocks(read(page)))]
-ALONE = [page for page in RUN if named(page) not in WITH_SERVER]
+ALONE = [page for page in RUN if named(page) not in WITH_SERVER | {FROM_0_4}]
 
 SUDO = 'sudo() { shift 2; "$@"; }'
 """``sudo -u postgres`` in front of a program, where the variables of psql say the same."""
@@ -28,6 +39,11 @@ SUDO = 'sudo() { shift 2; "$@"; }'
 @pytest.mark.parametrize("page", ALONE, ids=named)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path) -> None:
     follow(read(page), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_page_about_databases_of_0_4_does_what_it_says(tmp_path: Path) -> None:
+    follow(read(ROOT / FROM_0_4), tmp_path, preamble=AN_OLD_PROJECT)
 
 
 @pytest.mark.slow
