@@ -15,8 +15,10 @@ from aurite.storage.ports import ComponentStore, SessionStore
 from aurite.stores import open_database
 
 if TYPE_CHECKING:
+    from aurite.runtime.plan import Plan
     from aurite.runtime.results import AgentRunResult, WorkflowRunResult
     from aurite.runtime.runner import Runner
+    from aurite.runtime.tools import ToolListing, ToolOutput
     from aurite.storage.engine import Database
     from aurite.storage.entries import Parsed
     from aurite.storage.files import FileComponentStore
@@ -177,10 +179,22 @@ class Aurite:
         return await self._runner.run_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
 
     def stream_agent(
-        self, agent_name: str, user_message: str, *, system_prompt: str | None = None, session_id: str | None = None
+        self,
+        agent_name: str,
+        user_message: str,
+        *,
+        system_prompt: str | None = None,
+        session_id: str | None = None,
+        shows_history: bool = False,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The events of one run of an agent as they happen; see :meth:`aurite.runtime.runner.Runner.stream_agent`."""
-        return self._runner.stream_agent(agent_name, user_message, system_prompt=system_prompt, session_id=session_id)
+        return self._runner.stream_agent(
+            agent_name, user_message, system_prompt=system_prompt, session_id=session_id, shows_history=shows_history
+        )
+
+    async def plan_agent(self, agent_name: str, *, system_prompt: str | None = None) -> Plan:
+        """What a run of an agent would work with; see :meth:`aurite.runtime.runner.Runner.plan_agent`."""
+        return await self._runner.plan_agent(agent_name, system_prompt=system_prompt)
 
     async def run_linear_workflow(
         self, workflow_name: str, initial_input: Any, *, session_id: str | None = None
@@ -211,6 +225,14 @@ class Aurite:
     ) -> AsyncGenerator[dict[str, Any], None]:
         """The events of one run of a workflow; see :meth:`aurite.runtime.runner.Runner.stream_workflow`."""
         return self._runner.stream_workflow(workflow_name, initial_input, type=type, session_id=session_id)
+
+    async def list_tools(self, *servers: str) -> ToolListing:
+        """The tools of these MCP servers, or of all; see :meth:`aurite.runtime.tools.Tools.of`."""
+        return await self._runner.tools.of(servers or None)
+
+    async def call_tool(self, name: str, arguments: Mapping[str, Any] | None = None) -> ToolOutput:
+        """What a tool answered; see :meth:`aurite.runtime.tools.Tools.call`."""
+        return await self._runner.tools.call(name, arguments or {})
 
     # Ending.
 

@@ -88,13 +88,70 @@ def test_the_message_can_come_from_standard_input(project: Program) -> None:
 
 
 def test_what_cannot_be_run_is_refused_and_leaves_no_session(project: Program) -> None:
-    project("run", "Weather And Packing", "hi").refused("linear workflow", "agents")
+    project("run", "Weather And Packing", "hi", "--system-prompt", "Be brief.").refused("system prompt", status=2)
     project("run", "Wether Agent", "hi").refused("Wether Agent", "Weather Agent")
     add(project, "lost.json", [agent("Lost", llm_config_id="gone"), agent("Keyless", llm_config_id="openai_gpt")])
     project("run", "Lost", "hi").refused("gone")
     project("run", "Keyless", "hi").refused("OPENAI_API_KEY")
 
     assert sessions(project) == []
+
+
+def test_a_workflow_prints_its_output_and_its_steps_beside_it(database: Program) -> None:
+    ended = database("run", "Weather And Packing", QUESTION, "-id", "trip").done()
+
+    assert ended.output.count("This is the offline model") == 2
+    assert "[0] Weather Agent (agent)" in ended.errors
+    assert '[0] -> weather_server-weather_lookup({"location":"London"})' in ended.errors
+    assert "[1] Packing Agent (agent)" in ended.errors
+    assert "Session: workflow-trip" in ended.errors
+    assert [(session["session_id"], session["status"]) for session in sessions(database)] == [
+        ("workflow-trip-1", "completed"),
+        ("workflow-trip-0", "completed"),
+        ("workflow-trip", "completed"),
+    ]
+
+
+def test_a_workflow_can_be_short_or_json_or_raw(project: Program) -> None:
+    short = project("run", "Weather And Packing", QUESTION, "--short").done()
+    result = project("run", "Weather And Packing", QUESTION, "--json").done().json()
+    events = [json.loads(line) for line in project("run", "Weather And Packing", QUESTION, "--debug").done().lines]
+
+    assert short.errors == ""
+    assert result["final_output"] == short.output.rstrip("\n")
+    assert set(result) == {"workflow_name", "status", "step_results", "final_output", "error", "session_id"}
+    assert events[0]["type"] == "session_info"
+    assert {event["step"] for event in events[1:-1]} == {"0", "1"}
+    assert events[-1]["data"]["final_output"] == short.output.rstrip("\n")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--debug"], ["--short"]])
+def test_a_workflow_that_fails_says_so_and_exits_1(project: Program, form: list[str]) -> None:
+    llm = {
+        "type": "llm",
+        "name": "nowhere",
+        "provider": "ollama",
+        "model": "m",
+        "api_base": "http://127.0.0.1:1/v1",
+        "max_retries": 0,
+    }
+    workflow = {"type": "linear_workflow", "name": "W", "steps": ["Packing Agent", "Broken"]}
+    add(project, "broken.json", [llm, agent("Broken", llm_config_id="nowhere"), workflow])
+
+    ended = project("run", "W", "hi", *form)
+
+    assert ended.status == 1
+    assert "step 1 (agent 'Broken') failed" in ended.errors
+    if form == ["--json"]:
+        assert ended.json()["status"] == "failed"
+
+
+def test_a_name_that_an_agent_and_a_workflow_share_asks_for_the_type(project: Program) -> None:
+    add(project, "twin.json", {"type": "linear_workflow", "name": "Packing Agent", "steps": ["Weather Agent"]})
+
+    project("run", "Packing Agent", "hi").refused("agent, linear_workflow", "--type")
+    assert "[0]" in project("run", "Packing Agent", QUESTION, "--type", "linear_workflow").done().errors
+    assert "[0]" not in project("run", "Packing Agent", "hi", "-t", "agent").done().errors
 
 
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

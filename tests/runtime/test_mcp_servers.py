@@ -365,3 +365,47 @@ def test_arguments_go_to_the_server_as_the_model_wrote_them(project: Project, pr
     call = next(document for document in documents if document.get("tool_calls"))["tool_calls"][0]
     assert json.loads(call["function"]["arguments"]) == {"city": "Zürich \U0001f600", "units": "fahrenheit"}
     assert "Weather in Zürich \U0001f600: 21 degrees fahrenheit" in [document["content"] for document in documents]
+
+
+# Going on without a server.
+
+
+def test_an_agent_may_go_on_without_a_server_that_does_not_start(project: Project, provider: Provider) -> None:
+    project.has("mcp_server", "broken", server_path=str(SERVERS / "broken_server.py"))
+    project.has("mcp_server", "gone", server_path="nowhere/server.py")
+    project.has("agent", "A", llm_config_id="http", mcp_servers=["broken", "weather", "gone"], mcp_failure="continue")
+    provider.says("Without them.")
+    events = project.stream("A", "hi", session_id="x")
+    told = [event["data"]["message"] for event in events if event["type"] == "server_failed"]
+    assert len(told) == 2
+    assert any("no licence found" in message for message in told)
+    assert any("nowhere/server.py" in message for message in told)
+    assert {tool["function"]["name"].partition("-")[0] for tool in provider.requests[0].body["tools"]} == {"weather"}
+    (run,) = project.aurite.sessions.runs("agent-x")
+    assert run.status == "completed"
+    assert json.loads(run.result or "{}")["failed_servers"] == told
+
+
+def test_an_agent_that_goes_on_is_told_of_a_server_that_does_not_start_again(project: Project, provider: Provider) -> None:
+    server = (SERVERS / "odd_server.py").read_text()
+    file = project.folder / "odd.py"
+    file.write_text(server.replace("os.kill(os.getpid()", "os.unlink(__file__); os.kill(os.getpid()"))
+    project.has("mcp_server", "odd", server_path="odd.py")
+    project.has("agent", "A", llm_config_id="http", mcp_servers=["odd"], mcp_failure="continue")
+    provider.says(Answer(calls=[("odd-die", {})]), Answer(calls=[("odd-slow", {"seconds": 0})]), "I give up.")
+    result = project.run("A", "go")
+    assert result["final_response"]["content"] == "I give up."
+    told = [message["content"] for message in result["conversation_history"] if message["role"] == "tool"]
+    assert "was lost during the call" in told[0]
+    assert "MCP server 'odd' did not start" in told[1]
+
+
+def test_else_a_server_that_does_not_start_again_fails_the_run(project: Project, provider: Provider) -> None:
+    server = (SERVERS / "odd_server.py").read_text()
+    (project.folder / "odd.py").write_text(server.replace("os.kill(os.getpid()", "os.unlink(__file__); os.kill(os.getpid()"))
+    project.has("mcp_server", "odd", server_path="odd.py")
+    project.has("agent", "A", llm_config_id="http", mcp_servers=["odd"])
+    provider.says(Answer(calls=[("odd-die", {})]), Answer(calls=[("odd-slow", {"seconds": 0})]), "never")
+    with pytest.raises(McpServerError, match="'odd' did not start"):
+        project.run("A", "go", session_id="x")
+    assert project.run_status("agent-x") == ["failed"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aurite.app import Aurite
-from aurite.errors import ComponentNotFoundError, InvalidComponentError, InvalidValueError, NotSupportedError, SessionExistsError
+from aurite.errors import ComponentNotFoundError, InvalidComponentError, InvalidValueError, SessionExistsError
 from tests.runtime.conftest import SERVERS, Project
 
 
@@ -193,9 +193,3 @@ def test_components_may_be_registered_in_memory_alone(project: Project) -> None:
     text = project.alone(run)
     assert "of-mine" in text
     assert "near-weather_lookup" in text
-
-
-def test_an_agent_that_wants_its_servers_picked_is_refused(project: Project) -> None:
-    project.has("agent", "Auto", llm_config_id="offline", auto=True)
-    with pytest.raises(NotSupportedError, match="auto"):
-        project.run("Auto", "hi")

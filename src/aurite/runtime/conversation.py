@@ -5,7 +5,7 @@ pydantic-ai asks the model and calls the tools; here each message is stored when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pydantic_ai
@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import Model
 from pydantic_ai.usage import RunUsage, UsageLimits
 
-from aurite.errors import AuriteError, InvalidValueError
+from aurite.errors import AuriteError, InvalidValueError, McpServerError
 from aurite.model import messages as documents
 from aurite.model.jsontext import JsonValue, decode
 from aurite.runtime import results, transcript
@@ -50,8 +50,20 @@ _REASONS: Mapping[AgentStatus, str] = {"success": "turn_complete", "max_iteratio
 class Conversation:
     """One run of an agent, from the user's message on."""
 
-    def __init__(self, plan: Plan, model: Model, toolset: McpToolset, recorder: Recorder, emit: Emit | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Model,
+        toolset: McpToolset,
+        recorder: Recorder,
+        emit: Emit | None,
+        *,
+        failures: Sequence[McpServerError] = (),
+        spent: RunUsage | None = None,
+    ) -> None:
         self._plan = plan
+        self._failures = failures
+        self._spent = spent or RunUsage()
         self._toolset = toolset
         self._recorder = recorder
         self._emit = emit
@@ -73,6 +85,7 @@ class Conversation:
         shown = transcript.replay(known, self._plan.llm.native_provider, self._toolset.names)
         async with self._recorder.running(self._opening(stored, message)):
             self._tell(results.session_info(self._recorder.session_id))
+            self._tell_failures()
             try:
                 status, text = await self._recorded(message, shown)
             except AuriteError as error:
@@ -97,8 +110,15 @@ class Conversation:
             failure = run_error(error, self._plan.llm)
             raise failure from failure.__cause__
         finally:
-            self._recorder.used(_usage_document(self._usage))
+            self._recorder.used(_usage_document(self._spent + self._usage))
             await self._keep_cut_off_text()
+
+    def _tell_failures(self) -> None:
+        """Which servers the run does without: told, and kept with it."""
+        for failure in self._failures:
+            self._tell(results.server_failed(str(failure)))
+        if self._failures:
+            self._recorder.returned({"failed_servers": [str(failure) for failure in self._failures]})
 
     def _opening(self, stored: list[Any], message: str) -> list[transcript.Entry]:
         """What the run begins with: the system prompt where the session does not have it yet, and the user's message."""

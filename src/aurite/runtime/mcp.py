@@ -170,8 +170,14 @@ class Connections:
         return await asyncio.shield(starting)
 
     @asynccontextmanager
-    async def use(self, servers: Sequence[Server]) -> AsyncIterator[tuple[Connection, ...]]:
+    async def use(
+        self, servers: Sequence[Server], *, failures: list[McpServerError] | None = None
+    ) -> AsyncIterator[tuple[Connection, ...]]:
         """Connections to all of these, started side by side; none is stopped for being outdated while it is in use.
+
+        Args:
+            servers: which ones.
+            failures: where given, takes the errors of those that do not start, and the others are connected.
 
         Raises:
             McpServerError: one of them did not start.
@@ -182,7 +188,9 @@ class Connections:
         try:
             outcomes = await asyncio.gather(*(self.connect(server) for server in servers), return_exceptions=True)
             for outcome in outcomes:
-                if isinstance(outcome, BaseException):
+                if isinstance(outcome, McpServerError) and failures is not None:
+                    failures.append(outcome)
+                elif isinstance(outcome, BaseException):
                     raise outcome
             yield tuple(outcome for outcome in outcomes if isinstance(outcome, Connection))
         finally:

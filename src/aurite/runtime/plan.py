@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurite.errors import ComponentNotFoundError, InvalidComponentError, NotSupportedError
+from aurite.errors import ComponentNotFoundError, InvalidComponentError, McpServerError
 from aurite.model.jsontext import JsonValue
 from aurite.runtime.llm import Llm, agent_of, resolve
 from aurite.runtime.servers import Server, describe
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from aurite.config.manager import ConfigManager
     from aurite.model.kinds import agent as agent_kind
     from aurite.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A server that an LLM may pick."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,15 @@ class Plan:
     system_prompt: str | None
     include_history: bool | None = None
     """The agent's own, or that of the workflow it is a step of."""
+    failures: tuple[McpServerError, ...] = ()
+    """Servers that cannot be started as described, and that the run goes on without."""
+    choices: tuple[Choice, ...] = ()
+    """Servers that the LLM may pick besides."""
+
+    @property
+    def goes_on_without_servers(self) -> bool:
+        """Whether a server that does not start leaves the run to do without its tools."""
+        return self.agent.mcp_failure == "continue"
 
     @property
     def name(self) -> str:
@@ -62,23 +80,48 @@ def make_plan(
     Raises:
         ComponentNotFoundError: the agent, its llm or one of its servers is not there.
         InvalidComponentError: one of them does not fit its type.
-        NotSupportedError: the agent asks for something that is not built.
         RunError: the llm's provider is unknown or its key is missing, or a server cannot be started as described.
     """
     agent = agent_of(config.require_config("agent", agent_name))
-    if agent.auto:
-        raise NotSupportedError(
-            f"agent {agent.name!r} asks for servers to be picked by an LLM (auto), which is not built",
-            next_step="Name the servers in mcp_servers and remove auto.",
-        )
     _check_answer_schema(agent)
     llm = resolve(agent, _llm_document(config, agent), settings)
+    servers, failures = servers_of(config, settings, agent, tuple(dict.fromkeys(agent.mcp_servers)))
     return Plan(
         agent=agent,
         llm=llm,
-        servers=tuple(_server(config, settings, agent.name, name) for name in dict.fromkeys(agent.mcp_servers)),
+        servers=servers,
         system_prompt=next((text for text in (system_prompt, agent.system_prompt, llm.default_system_prompt) if text), None),
         include_history=include_history if agent.include_history is None else agent.include_history,
+        failures=failures,
+        choices=_choices(config, agent) if agent.auto else (),
+    )
+
+
+def servers_of(
+    config: ConfigManager, settings: Settings, agent: agent_kind.Model, names: Sequence[str]
+) -> tuple[tuple[Server, ...], tuple[McpServerError, ...]]:
+    """How the servers of these names are reached, and what keeps others from it where the agent goes on without them.
+
+    Raises:
+        ComponentNotFoundError, InvalidComponentError, McpServerError.
+    """
+    servers: list[Server] = []
+    failures: list[McpServerError] = []
+    for name in names:
+        try:
+            servers.append(_server(config, settings, agent.name, name))
+        except McpServerError as error:
+            if agent.mcp_failure == "fail":
+                raise
+            failures.append(error)
+    return tuple(servers), tuple(failures)
+
+
+def _choices(config: ConfigManager, agent: agent_kind.Model) -> tuple[Choice, ...]:
+    return tuple(
+        Choice(component.name, str(component.config().get("description") or ""))
+        for component in config.components("mcp_server")
+        if component.name not in agent.mcp_servers
     )
 
 

@@ -130,6 +130,11 @@ def llm_response(content: str) -> Event:
     return _event("llm_response", content=content)
 
 
+def server_failed(message: str) -> Event:
+    """An MCP server did not start, and the run goes on without its tools."""
+    return _event("server_failed", message=message)
+
+
 def tool_call(name: str, arguments: JsonValue) -> Event:
     return _event("tool_call", name=name, input=arguments)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,14 +16,18 @@ from aurite.model.records import NewSession, SessionFilter
 from aurite.runtime.bridge import Bridge
 from aurite.runtime.mcp import Connections
 from aurite.runtime.models import Models
-from aurite.runtime.plan import Plan, make_plan
+from aurite.runtime.plan import Plan, make_plan, servers_of
 from aurite.runtime.recorder import Recorder, session_id_for
 from aurite.runtime.results import AgentRunResult, Event, WorkflowRunResult
 from aurite.runtime.steps import Place
 from aurite.runtime.stream import Emit, events_of, put_away
+from aurite.runtime.tools import Tools
 from aurite.runtime.workflow_plan import WORKFLOW_TYPES, Planner, WorkflowPlan
 
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+    from pydantic_ai.usage import RunUsage
+
     from aurite.config.manager import ConfigManager
     from aurite.settings import Settings
     from aurite.storage.ports import SessionStore
@@ -40,6 +45,7 @@ class Runner:
         self._bridge = Bridge()
         self._connections = Connections()
         self._models = Models(self._bridge)
+        self.tools = Tools(config, settings, self._connections, self._bridge)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Runner:
@@ -74,18 +80,37 @@ class Runner:
         return await self._run(agent_name, user_message, system_prompt, session_id, None)
 
     async def stream_agent(
-        self, agent_name: str, user_message: str, *, system_prompt: str | None = None, session_id: str | None = None
+        self,
+        agent_name: str,
+        user_message: str,
+        *,
+        system_prompt: str | None = None,
+        session_id: str | None = None,
+        shows_history: bool = False,
     ) -> AsyncGenerator[Event, None]:
         """The events of one run as they happen, see ``runtime/results.py``.
 
         Ends after ``llm_response_stop``. Whoever stops listening (``aclose``, a cancelled task) cancels the run.
 
+        Args:
+            agent_name, user_message, system_prompt, session_id: see :meth:`run_agent`.
+            shows_history: the model sees the session so far where the agent does not say whether it does (``include_history``).
+
         Raises:
             What :meth:`run_agent` raises; after an ``error`` event where the run had begun.
         """
-        async with aclosing(events_of(partial(self._run, agent_name, user_message, system_prompt, session_id))) as events:
+        run = partial(self._run, agent_name, user_message, system_prompt, session_id, shows_history=shows_history)
+        async with aclosing(events_of(run)) as events:
             async for event in events:
                 yield event
+
+    async def plan_agent(self, agent_name: str, *, system_prompt: str | None = None) -> Plan:
+        """What a run of an agent would work with; nothing is started or stored.
+
+        Raises:
+            What :meth:`run_agent` raises about the configuration.
+        """
+        return await self._bridge.call(make_plan, self._config, self._settings, agent_name, system_prompt=system_prompt)
 
     async def run_workflow(
         self, workflow_name: str, initial_input: Any, *, type: str | None = None, session_id: str | None = None
@@ -120,27 +145,50 @@ class Runner:
                 yield event
 
     async def _run(
-        self, agent_name: str, user_message: str, system_prompt: str | None, session_id: str | None, emit: Emit | None
+        self,
+        agent_name: str,
+        user_message: str,
+        system_prompt: str | None,
+        session_id: str | None,
+        emit: Emit | None,
+        *,
+        shows_history: bool = False,
     ) -> AgentRunResult:
         self._claim_loop()
         given = session_id_for(session_id)
-        plan = await self._bridge.call(make_plan, self._config, self._settings, agent_name, system_prompt=system_prompt)
+        plan = await self.plan_agent(agent_name, system_prompt=system_prompt)
+        if shows_history and plan.include_history is None:
+            plan = replace(plan, include_history=True)
         session = NewSession(given, "agent", plan.name) if plan.is_kept else None
         return await self._run_planned(plan, session, user_message, emit)
 
     async def _run_planned(self, plan: Plan, session: NewSession | None, message: str, emit: Emit | None) -> AgentRunResult:
         model = asyncio.create_task(self._models.of(plan.llm))
         try:
-            async with self._connections.use(plan.servers) as connected:
+            spent = None
+            if plan.choices:
+                plan, spent = await self._with_picked_servers(plan, await model, message)
+            failures = list(plan.failures)
+            tolerated = failures if plan.goes_on_without_servers else None
+            async with self._connections.use(plan.servers, failures=tolerated) as connected:
                 built = await model
                 from aurite.runtime.conversation import Conversation
                 from aurite.runtime.toolset import McpToolset
 
-                toolset = McpToolset(self._connections, connected, plan.agent.exclude_components)
+                goes_on = plan.goes_on_without_servers
+                toolset = McpToolset(self._connections, connected, plan.agent.exclude_components, goes_on_without_servers=goes_on)
                 recorder = Recorder(self._sessions, self._bridge, session, provider=plan.llm.native_provider)
-                return await Conversation(plan, built, toolset, recorder, emit).run(message)
+                conversation = Conversation(plan, built, toolset, recorder, emit, failures=failures, spent=spent)
+                return await conversation.run(message)
         finally:
             await put_away(model)
+
+    async def _with_picked_servers(self, plan: Plan, model: Model, message: str) -> tuple[Plan, RunUsage]:
+        from aurite.runtime.picking import pick_servers
+
+        names, spent = await pick_servers(plan, model, message)
+        servers, failures = await self._bridge.call(servers_of, self._config, self._settings, plan.agent, names)
+        return replace(plan, servers=(*plan.servers, *servers), failures=(*plan.failures, *failures)), spent
 
     async def _run_workflow(
         self, name: str, initial_input: Any, type_: str | None, session_id: str | None, emit: Emit | None

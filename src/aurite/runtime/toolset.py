@@ -15,6 +15,7 @@ from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
+from aurite.errors import McpServerError
 from aurite.model.jsontext import encode
 from aurite.runtime.mcp import Connection, Connections, ToolError
 from aurite.runtime.toolnames import ToolKey, ToolNames
@@ -29,8 +30,16 @@ _ANY_OBJECT = SchemaValidator(core_schema.dict_schema(core_schema.str_schema(), 
 class McpToolset(AbstractToolset[object]):
     """The tools of one run."""
 
-    def __init__(self, connections: Connections, connected: Sequence[Connection], excluded: Collection[str]) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        connected: Sequence[Connection],
+        excluded: Collection[str],
+        *,
+        goes_on_without_servers: bool = False,
+    ) -> None:
         self._connections = connections
+        self._goes_on = goes_on_without_servers
         self._tools: dict[ToolKey, tuple[Connection, Tool]] = {
             (connection.server.name, tool.name): (connection, tool)
             for connection in connected
@@ -56,15 +65,24 @@ class McpToolset(AbstractToolset[object]):
         key = self.names.key(name)
         if key is None:
             raise ToolFailed(f"there is no tool {name!r}")
-        connection = await self._connections.connect(self._tools[key][0].server)
+        connection = await self._connected(self._tools[key][0])
         try:
             result = await connection.call(key[1], tool_args)
         except ToolError as error:
             raise ToolFailed(str(error)) from error
-        content = _content(result)
+        content = content_of(result)
         if result.is_error:
             raise ToolFailed(text_of(content) or "the tool failed and did not say why")
         return content
+
+    async def _connected(self, before: Connection) -> Connection:
+        """The connection of before, or a new one where its server died; the model is told where the run goes on without it."""
+        try:
+            return await self._connections.connect(before.server)
+        except McpServerError as error:
+            if self._goes_on:
+                raise ToolFailed(error.message) from error
+            raise
 
     def _tool(self, key: ToolKey, tool: Tool, retries: int) -> ToolsetTool[object]:
         definition = ToolDefinition(
@@ -84,7 +102,7 @@ def text_of(content: Any) -> str:
     return encode(content)
 
 
-def _content(result: CallToolResult) -> Any:
+def content_of(result: CallToolResult) -> Any:
     """Text where all of it is text, else a list of text and binary content."""
     items = [_item(block) for block in result.content]
     if not items and result.structured_content is not None:

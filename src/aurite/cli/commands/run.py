@@ -1,4 +1,4 @@
-"""``aurite run``: an agent answers."""
+"""``aurite run``: an agent answers, or a workflow does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,20 +14,22 @@ import click
 
 from aurite.cli.context import tell_settings
 from aurite.cli.errors import Terminated
-from aurite.cli.output import remark, say_json
-from aurite.cli.streaming import EventLines, Renderer, StreamedAnswer
-from aurite.errors import InvalidValueError, NotSupportedError, RunError, UsageError
+from aurite.cli.output import say_json
+from aurite.cli.streaming import EventLines, Renderer, StreamedAnswer, WorkflowProgress, render
+from aurite.errors import AmbiguousNameError, InvalidValueError, RunError, UsageError
 
 if TYPE_CHECKING:
     from aurite.app import Aurite
     from aurite.config.manager import ConfigManager
 
-_WORKFLOWS = ("linear_workflow", "graph_workflow", "custom_workflow")
+_TYPES = ("agent", "linear_workflow", "graph_workflow", "custom_workflow")
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
     name: str
+    type: str | None
+    """None: that of the one component of the name."""
     message: str | None
     """None: somebody sits at a terminal and types."""
     system_prompt: str | None
@@ -41,18 +42,27 @@ class _Request:
 @click.command
 @click.argument("name")
 @click.argument("message", required=False)
+@click.option("-t", "--type", "type_", type=click.Choice(_TYPES), help="The type, where an agent and a workflow share the name.")
 @click.option("--system-prompt", help="Use this system prompt instead of the agent's own.")
 @click.option("-id", "--session-id", help="Keep the run in this session, and go on with it where it is there already.")
 @click.option("-s", "--short", is_flag=True, help="Print the answer alone.")
 @click.option("-d", "--debug", is_flag=True, help="Print every event of the run as a line of JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result of the run as JSON.")
 def run(
-    name: str, message: str | None, *, system_prompt: str | None, session_id: str | None, short: bool, debug: bool, as_json: bool
+    name: str,
+    message: str | None,
+    *,
+    type_: str | None,
+    system_prompt: str | None,
+    session_id: str | None,
+    short: bool,
+    debug: bool,
+    as_json: bool,
 ) -> None:
-    """Run the agent NAME with a MESSAGE; - reads the message from standard input.
+    """Run the agent or workflow NAME with a MESSAGE; - reads the message from standard input.
 
-    Without MESSAGE it talks with you on the terminal until /quit. The answer goes to standard output; tool calls and the session
-    id go to standard error.
+    Without MESSAGE an agent talks with you on the terminal until /quit. The answer goes to standard output; tool calls, the steps
+    of a workflow and the session id go to standard error.
     """
     if short + debug + as_json > 1:
         raise UsageError("--short, --debug and --json exclude each other")
@@ -60,7 +70,7 @@ def run(
         message = _standard_input()
     if message is None and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         raise UsageError("the message is missing", next_step="Give it behind the name, or - to read it from standard input.")
-    _run_to_its_end(_carry_out(_Request(name, message, system_prompt, session_id, short, debug, as_json)))
+    _run_to_its_end(_carry_out(_Request(name, type_, message, system_prompt, session_id, short, debug, as_json)))
 
 
 def _standard_input() -> str:
@@ -97,25 +107,40 @@ async def _carry_out(request: _Request) -> None:
 
     async with Aurite(Path.cwd(), writer="cli") as app:
         tell_settings(app.settings)
-        _require_agent(app.config, request.name)
-        if request.message is None:
+        type_ = request.type or _type_of(app.config, request.name)
+        if type_ != "agent":
+            await _run_workflow(app, request, type_)
+        elif request.message is None:
             await _talk(app, request)
         elif request.as_json:
             await _print_result(app, request, request.message)
         else:
-            await _stream(app, request, request.message, request.session_id)
+            await _stream(app, request, request.message)
 
 
-def _require_agent(config: ConfigManager, name: str) -> None:
-    if config.get_component("agent", name) is not None:
+def _type_of(config: ConfigManager, name: str) -> str:
+    found = [type_ for type_ in _TYPES if config.get_component(type_, name) is not None]
+    if len(found) > 1:
+        raise AmbiguousNameError(
+            f"{name!r} is the name of several components: {', '.join(found)}", next_step=f"Give --type, as in --type {found[0]}."
+        )
+    return found[0] if found else config.require_component("agent", name).type
+
+
+async def _run_workflow(app: Aurite, request: _Request, type_: str) -> None:
+    if request.message is None:
+        raise UsageError("the message is missing", next_step="A workflow does not talk; give it its input behind the name.")
+    if request.system_prompt is not None:
+        raise UsageError("a workflow has no system prompt", next_step="Leave --system-prompt away.")
+    if request.as_json:
+        result = await app.run_workflow(request.name, request.message, type=type_, session_id=request.session_id)
+        say_json(result.to_dict())
+        if result.error is not None:
+            raise RunError(result.error)
         return
-    for type_ in _WORKFLOWS:
-        if config.get_component(type_, name) is not None:
-            raise NotSupportedError(
-                f"{name!r} is a {type_.replace('_', ' ')}, and this version runs agents alone",
-                next_step="Run its agents one by one.",
-            )
-    config.require_component("agent", name)
+    renderer: Renderer = EventLines() if request.debug else WorkflowProgress(short=request.short)
+    events = app.stream_workflow(request.name, request.message, type=type_, session_id=request.session_id)
+    await render(events, renderer)
 
 
 async def _print_result(app: Aurite, request: _Request, message: str) -> None:
@@ -125,36 +150,21 @@ async def _print_result(app: Aurite, request: _Request, message: str) -> None:
         raise RunError(result.error_message or f"the run ended with status {result.status}")
 
 
-async def _stream(app: Aurite, request: _Request, message: str, session_id: str | None) -> str | None:
-    """The id of the session that keeps the run; None where it is not kept."""
+async def _stream(app: Aurite, request: _Request, message: str) -> None:
     renderer: Renderer = EventLines() if request.debug else StreamedAnswer(short=request.short)
-    events = app.stream_agent(request.name, message, system_prompt=request.system_prompt, session_id=session_id)
-    try:
-        # Closed by hand: the run must be kept as cancelled before the app closes, where nobody reads what is printed any more.
-        async with aclosing(events):
-            async for event in events:
-                renderer.take(event)
-    finally:
-        renderer.close()
-    renderer.raise_for_status()
-    return renderer.session_id
+    events = app.stream_agent(request.name, message, system_prompt=request.system_prompt, session_id=request.session_id)
+    await render(events, renderer)
 
 
 async def _talk(app: Aurite, request: _Request) -> None:
-    from prompt_toolkit import PromptSession
+    from aurite.cli.chat import Chat
 
-    prompt: PromptSession[str] = PromptSession()
-    session_id = request.session_id
-    remark(f"Talking with {request.name}; /quit ends it.")
-    while True:
-        try:
-            message = (await prompt.prompt_async("> ")).strip()
-        except EOFError:
-            return
-        if message == "/quit":
-            return
-        if message:
-            try:
-                session_id = await _stream(app, request, message, session_id) or session_id
-            except RunError as error:
-                remark(f"Error: {error}")
+    chat = Chat(
+        app,
+        request.name,
+        session_id=request.session_id,
+        system_prompt=request.system_prompt,
+        short=request.short,
+        debug=request.debug,
+    )
+    await chat.talk()

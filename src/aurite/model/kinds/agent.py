@@ -22,6 +22,9 @@ class Model(ComponentModel):
     max_tokens: int | None = Field(None, gt=0, description="Overrides the token limit of the llm.")
     system_prompt: str | None = Field(None, description="Told to the model before the conversation.")
     mcp_servers: list[Name] = Field(default_factory=list, description="Names of the MCP servers whose tools it may use.")
+    mcp_failure: Literal["fail", "continue"] = Field(
+        "fail", description="Where an MCP server does not start: `fail` the run, or `continue` without its tools."
+    )
     exclude_components: list[str] = Field(
         default_factory=list, description="Names of tools that it may not use, bare or as `server-tool`."
     )
@@ -31,7 +34,9 @@ class Model(ComponentModel):
         description="`true`: the model sees the session so far. Not set: sessions are kept, the model sees the new message alone. "
         "`false`: nothing is kept.",
     )
-    auto: bool = Field(False, description="Let an LLM pick the MCP servers for each message.")
+    auto: bool = Field(
+        False, description="Let its LLM pick MCP servers for each message, out of all that there are, besides those in mcp_servers."
+    )
     config_validation_schema: dict[str, Any] | None = Field(
         None, description="JSON Schema that the final answer must fit (structured output)."
     )
