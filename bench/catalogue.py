@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import exporting, index, lists, logs, postgres, starting, writers
+from bench import exporting, index, lists, logs, moves, postgres, starting, writers
 from bench.measuring import Measured
 from bench.scale import Scale
 
@@ -26,6 +26,7 @@ CATALOGUE: MappingProxyType[str, Bench] = MappingProxyType(
         "export": exporting.export,
         "start": starting.start,
         "disk": logs.disk,
+        "migrate": moves.migrate,
         "postgres_load": postgres.load,
         "postgres_coherence": postgres.coherence,
         "postgres_sessions": postgres.sessions,

@@ -30,6 +30,9 @@ class Scale:
     kept_sessions: int
     """Sessions whose bytes on disk are counted."""
     starts: int
+    moved: int
+    """Messages that a migration moves."""
+    moves: int
 
 
 FULL = Scale(
@@ -48,6 +51,8 @@ FULL = Scale(
     exports=3,
     kept_sessions=500,
     starts=25,
+    moved=1_000_000,
+    moves=3,
 )
 
 QUICK = Scale(
@@ -66,4 +71,6 @@ QUICK = Scale(
     exports=1,
     kept_sessions=50,
     starts=5,
+    moved=50_000,
+    moves=1,
 )

@@ -7,15 +7,14 @@ same, so a line is what a move sends and what its proof digests: PostgreSQL's ow
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from aurite.errors import InvalidValueError
 from aurite.storage.tables import Table
 
-_ESCAPES = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
-_SPECIAL = re.compile(r"[\\\b\f\n\r\t\v]")
-_MEANT = {escaped.encode(): plain.encode() for plain, escaped in _ESCAPES.items()}
+_ESCAPES = {"\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+"""The backslash first: those of the other escapes stay single."""
+_MEANT = {escaped: plain for plain, escaped in _ESCAPES.items() if plain != "\\"}
 _MAX_INTEGER = 2**63
 
 
@@ -32,7 +31,7 @@ def line_of(row: Sequence[object], table: Table) -> bytes:
         elif isinstance(value, str) and column not in table.numbers:
             if "\0" in value:
                 raise InvalidValueError(f"{column} holds a NUL character")
-            fields.append(_escaped(value) if _SPECIAL.search(value) else value)
+            fields.append(_escaped(value))
         elif type(value) is int and column in table.numbers and -_MAX_INTEGER <= value < _MAX_INTEGER:
             fields.append(str(value))
         else:
@@ -46,13 +45,13 @@ def line_of(row: Sequence[object], table: Table) -> bytes:
 def row_of(line: bytes, table: Table) -> tuple[str | int | None, ...]:
     """The row of a line."""
     values: list[str | int | None] = []
-    for field, column in zip(line.removesuffix(b"\n").split(b"\t"), table.columns, strict=True):
-        if field == b"\\N":
+    for field, column in zip(line.decode().removesuffix("\n").split("\t"), table.columns, strict=True):
+        if field == "\\N":
             values.append(None)
         elif column in table.numbers:
             values.append(int(field))
         else:
-            values.append((_unescaped(field) if b"\\" in field else field).decode())
+            values.append(_unescaped(field) if "\\" in field else field)
     return tuple(values)
 
 
@@ -67,20 +66,20 @@ def lines_of(rows: Iterable[Sequence[object]], table: Table) -> Iterator[bytes]:
 
 
 def _escaped(text: str) -> str:
-    # Passes in C over the whole text: documents are full of backslashes, and a call for each costs ten times as much.
-    text = text.replace("\\", "\\\\")
+    # To look for one character is faster by far than a regular expression, and documents are full of backslashes.
     for plain, escaped in _ESCAPES.items():
-        text = text.replace(plain, escaped)
+        if plain in text:
+            text = text.replace(plain, escaped)
     return text
 
 
-def _unescaped(field: bytes) -> bytes:
-    # A zero byte, which no text holds, stands for backslashes meanwhile: what follows them is no escape.
-    field = field.replace(b"\\\\", b"\0")
-    if b"\\" in field:
+def _unescaped(field: str) -> str:
+    # A zero character, which no text holds, stands for backslashes meanwhile: what follows them is no escape.
+    field = field.replace("\\\\", "\0")
+    if "\\" in field:
         for escaped, plain in _MEANT.items():
             field = field.replace(escaped, plain)
-    return field.replace(b"\0", b"\\")
+    return field.replace("\0", "\\")
 
 
 def _kind(value: object) -> str:
