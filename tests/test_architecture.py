@@ -24,6 +24,7 @@ PORTS = (
     "storage.backup_file",
     "storage.backup_manifest",
     "storage.project_folder",
+    "storage.config_files",
 )
 """What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told; and what
 is made out of stores: a backup, a folder of components."""
@@ -41,8 +42,9 @@ MAY_LOOK_INTO = {
     "runtime": FOUNDATION | SETTINGS | {"storage", "config", "transfer"},
     "stores": FOUNDATION | SETTINGS | {"storage"},
     "app": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores"},
-    "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
+    "cli": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app", "serving"},
     "api": FOUNDATION | SETTINGS | {"storage", "config", "transfer", "runtime", "stores", "app"},
+    "serving": FOUNDATION | SETTINGS | {"api"},
     "__init__": FOUNDATION | SETTINGS | {"config", "runtime", "app"},
     "__main__": {"cli"},
 }

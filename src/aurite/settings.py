@@ -57,7 +57,11 @@ class Environment(Mapping[str, str]):
     __slots__ = ("_values",)
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = MappingProxyType(dict(values))
+        self._values: Mapping[str, str] = MappingProxyType(dict(values))
+
+    def assign(self, name: str, value: str) -> None:
+        """Have another value for what this process starts from now on; the process's own environment stays as it is."""
+        self._values = MappingProxyType({**self._values, name: value})
 
     def __getitem__(self, name: str) -> str:
         return self._values[name]
@@ -123,6 +127,10 @@ class Settings:
     db_auto_upgrade: bool
     api_key: Secret | None
     port: int
+    api_host: str
+    api_grace: float
+    """Seconds."""
+    cors_origins: str | None
     env: str
     auto_export: bool
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]

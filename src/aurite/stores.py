@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aurite.errors import NotSupportedError
 from aurite.model.records import Problem
+from aurite.model.sources import Source
 from aurite.settings import Secret, Settings
 
 if TYPE_CHECKING:
     from aurite.storage.backup_file import BackupFile
+    from aurite.storage.config_files import ConfigFiles
     from aurite.storage.engine import Database
     from aurite.storage.moving import Movable, Takeover
     from aurite.storage.postgres.database import PostgresDatabase
@@ -30,6 +33,22 @@ def open_database(settings: Settings, *, watch: bool) -> Database:
         StorageError, SettingsError.
     """
     return _sqlite(settings) if settings.db_type == "sqlite" else _postgres(settings, watch=watch)
+
+
+def counter_of(database: Database) -> int:
+    """The counter of component changes, asked of the database itself: it answers, and has the tables.
+
+    Raises:
+        StorageError: it does not.
+    """
+    version: int = database.read("SELECT config_version FROM store_meta")[0][0]
+    return version
+
+
+def connections_in_use(database: Database) -> int | None:
+    """How many connections of this process are in use; None for a file."""
+    in_use: int | None = getattr(database, "connections_in_use", None)
+    return in_use
 
 
 def describe(settings: Settings) -> dict[str, object]:
@@ -190,6 +209,14 @@ def backup_file(path: Path) -> BackupFile:
     from aurite.storage.backup_file import BackupFile
 
     return BackupFile(path)
+
+
+def config_files(sources: Sequence[Source], name: str) -> ConfigFiles | None:
+    """The files of the source of a name; None where there is none."""
+    from aurite.storage.config_files import ConfigFiles, source_named
+
+    found = source_named(sources, name)
+    return None if found is None else ConfigFiles(found)
 
 
 def takeover(settings: Settings) -> Takeover:

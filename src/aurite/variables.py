@@ -186,6 +186,22 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("API_KEY", "api_key", _SERVICE, "The key that clients of the service send as `X-API-Key`", secret=True),
     Variable("PORT", "port", _SERVICE, "The service's port", "8000", "whole", high=65535),
+    Variable("AURITE_API_HOST", "api_host", _SERVICE, "The address that the service listens on", "0.0.0.0"),  # noqa: S104 - 0.4's
+    Variable(
+        "AURITE_API_GRACE",
+        "api_grace",
+        _SERVICE,
+        "Seconds for which runs may go on when the service is told to stop, before they are cancelled",
+        "20",
+        "seconds",
+        high=3600,
+    ),
+    Variable(
+        "AURITE_CORS_ORIGINS",
+        "cors_origins",
+        _SERVICE,
+        "Origins of web pages that may call the service, separated by commas, or `*`; none where it is not set",
+    ),
     Variable("ENV", "env", _SERVICE, "What this installation is: `development`, `production` or another word", "development"),
     Variable("AURITE_AUTO_EXPORT", "auto_export", _SERVICE, "Export the component files when the container starts", "true", "flag"),
     Variable("LOG_LEVEL", "log_level", _OUTPUT, "The least severe messages that are logged", "INFO", "choice", choices=_LOG_LEVELS),

@@ -19,3 +19,8 @@ class Source:
     config_folders: tuple[Path, ...]
     project_name: str | None = None
     workspace_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it: the name of the project or workspace; ``user`` for the user's own."""
+        return {"project": self.project_name, "workspace": self.workspace_name}.get(self.level) or self.level

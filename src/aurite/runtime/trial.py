@@ -36,7 +36,8 @@ class Trials:
         """The llm of a name, after it has answered a short message.
 
         Raises:
-            ComponentNotFoundError, InvalidComponentError, UnknownProviderError, MissingKeyError, MissingExtraError: it cannot be asked.
+            ComponentNotFoundError, InvalidComponentError, UnknownProviderError, MissingKeyError, MissingExtraError: it cannot be
+                asked.
             ModelError: it refused or failed.
         """
         plan, model = await self._bridge.call(self._built, name)

@@ -77,7 +77,13 @@ class Connections:
         self._process = os.getpid()
         self._free = threading.BoundedSemaphore(self.target.pool_size)
         self._idle: list[tuple[Connection, float]] = []
+        self._leased: list[object] = []
         self._closed = False
+
+    @property
+    def in_use(self) -> int:
+        """How many are leased at this moment."""
+        return len(self._leased)
 
     @contextmanager
     def lease(self) -> Iterator[Connection]:
@@ -97,6 +103,8 @@ class Connections:
                 f"all {self.target.pool_size} connections to {self.target.location} are in use",
                 next_step="Try again, or raise AURITE_DB_POOL_SIZE or AURITE_DB_POOL_TIMEOUT",
             )
+        lease = object()
+        self._leased.append(lease)
         try:
             connection = self._working() or connect(self.target)
             try:
@@ -104,6 +112,7 @@ class Connections:
             finally:
                 self._give_back(connection)
         finally:
+            self._leased.remove(lease)
             self._free.release()
 
     def close(self) -> None:

@@ -101,6 +101,11 @@ class PostgresDatabase:
     def location(self) -> str:
         return self.target.location
 
+    @property
+    def connections_in_use(self) -> int:
+        """How many connections of this process are leased at this moment."""
+        return self._connections.in_use
+
     def config_version(self) -> int:
         if self._force_refresh:
             return self._read_config_version()
