@@ -20,21 +20,29 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "delete": ("agent", "Packing Agent", "--dry-run"),
     "export": ("--dry-run",),
     "migrate": ("--source-type", "sqlite", "--target-path", "copy.db"),
+    "import": (),
+    "backup": ("kept.db",),
+    "restore": ("kept.db", "--dry-run", "--on-conflict", "skip"),
+    "doctor": (),
     "run": ("Packing Agent", "It rains", "-id", "one"),
     "sessions list": (),
     "sessions show": ("one",),
     "sessions tag": ("one", "+x"),
     "sessions delete": ("one", "--dry-run"),
+    "sessions prune": ("--keep", "1", "--dry-run"),
     "config show": (),
     "schema": (),
     "db status": (),
     "db check": (),
+    "db upgrade": (),
+    "db drop-legacy": (),
+    "db vacuum": (),
 }
 
 
 def promised() -> dict[str, set[str]]:
     """The keys by command, as the first table of the document has them."""
-    rows = re.findall(r"^\| `([a-z ]+)` \| (.*) \|$", DOCUMENT, re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z -]+)` \| (.*) \|$", DOCUMENT, re.MULTILINE)
     return {command: set(re.findall(r"`(\w+)`", keys)) for command, keys in rows}
 
 
@@ -62,6 +70,8 @@ def test_every_command_prints_the_keys_that_are_promised(database: Program) -> N
     assert set(printed["migrate"]["tables"][0]) == keys_of("A table of `migrate`")
     assert set(printed["sessions show"]["messages"][0]) == keys_of("A message")
     assert set(printed["sessions show"]["runs"][0]) == keys_of("A run")
+    assert set(printed["backup"]["tables"][0]) == keys_of("A table of `backup`")
+    assert set(printed["doctor"]["findings"][0]) == keys_of("A finding")
     assert set(printed["config show"]["settings"][0]) == keys_of("A setting")
     assert set(printed["sessions list"]["sessions"][0]) == table["sessions tag"]
 

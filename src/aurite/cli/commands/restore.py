@@ -11,14 +11,14 @@ from aurite.cli.asking import require_consent, yes_option
 from aurite.cli.context import tell_settings
 from aurite.cli.migration import ended_properly, told_in_full
 from aurite.cli.migration_progress import progress_bars
-from aurite.cli.migration_report import document, held, is_empty, say_look
+from aurite.cli.migration_report import document, held, is_empty
 from aurite.cli.output import counted, progress, remark, say_json, say_table
 from aurite.settings import Settings
 from aurite.stores import backup_file, movable
 
 if TYPE_CHECKING:
     from aurite.storage.moving import Movable
-    from aurite.transfer.migrate import MoveReport, OnConflict
+    from aurite.transfer.migrate import MoveReport, OnConflict, TableReport
 
 _CONFLICTS = click.Choice(["fail", "skip", "replace"], case_sensitive=False)
 
@@ -47,14 +47,18 @@ def restore(file: Path, *, on_conflict: OnConflict, dry_run: bool, yes: bool, as
     if on_conflict == "replace" and not (yes or dry_run):
         _ask(_moved(file, target, on_conflict, dry_run=True))
     report = _moved(file, target, on_conflict, dry_run=dry_run)
-    if dry_run:
-        say_look(report, {}, as_json=as_json)
-    elif as_json:
-        say_json(document(report, {}))
+    if as_json:
+        say_json({name: value for name, value in document(report, {}).items() if name != "env"})
     else:
-        rows = ([table.table, f"{table.read:,}", f"{table.written:,}", f"{table.verified:,}"] for table in report.tables)
-        say_table(["Table", "Rows in the backup", "Restored", "Verified"], rows)
-        _say_sum(report)
+        heading = ("Table", "Rows in the backup", "In the database", "Restored", "Verified")
+        say_table(heading, ([table.table, *_numbers(report, table)] for table in report.tables))
+    _say_sum(report)
+
+
+def _numbers(report: MoveReport, table: TableReport) -> list[str]:
+    there = f"{report.target_rows[table.table]:,}"
+    done = ["-", "-"] if report.dry_run else [f"{table.written:,}", f"{table.verified:,}"]
+    return [f"{table.read:,}", there, *done]
 
 
 def _moved(file: Path, target: Movable, on_conflict: OnConflict, *, dry_run: bool) -> MoveReport:
@@ -75,6 +79,13 @@ def _ask(look: MoveReport) -> None:
 
 
 def _say_sum(report: MoveReport) -> None:
+    if report.dry_run:
+        read = counted(sum(table.read for table in report.tables), "row")
+        remark(f"Would restore {read} from {report.source} to {report.target}; the backup is as it was made.")
+        if not is_empty(report):
+            refused = ": it would be refused without --on-conflict" if report.on_conflict == "fail" else ""
+            remark(f"The database is not empty ({held(report.target_rows)}){refused}.")
+        return
     written = counted(sum(table.written for table in report.tables), "row")
     remark(f"Restored {written} from {report.source} to {report.target}; every row was read again and is the same.")
     both = [counted(count, unit) for unit, count in report.conflicts.items() if count]
