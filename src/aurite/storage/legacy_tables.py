@@ -11,6 +11,7 @@ import heapq
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from aurite.errors import InvalidValueError
@@ -30,7 +31,15 @@ from aurite.storage.legacy_records import (
 )
 from aurite.storage.tables import TABLES, Table
 
-OLD_TABLES = ("components", "sessions", "agent_history", "qa_test_results")
+OLD_TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "components": "component_type",
+        "sessions": "execution_result",
+        "agent_history": "content_json",
+        "qa_test_results": "evaluation_config_id",
+    }
+)
+"""The tables of 0.4, each with a column by which it is told from others of its name."""
 KEPT = "legacy_"
 """Stands before the names of the tables that an upgrade in place keeps."""
 

@@ -18,6 +18,7 @@ import apsw
 from aurite.errors import NotAuriteDatabaseError, SchemaOutdatedError, SchemaTooNewError
 from aurite.storage.drafts import bring_to_disk
 from aurite.storage.engine import Row
+from aurite.storage.file_errors import storage_error
 
 if TYPE_CHECKING:
     from aurite.storage.sqlite import SqliteDatabase
@@ -148,9 +149,14 @@ def back_up(connection: apsw.Connection, path: Path, state: str) -> Path:
     target = path.with_name(f"{path.name}.{state}.bak")
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
-    os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else may read it while it grows either
-    connection.execute("VACUUM INTO ?", (str(partial),)).fetchall()
-    bring_to_disk(partial)
-    partial.replace(target)
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # nobody else may read it while it grows either
+        connection.execute("VACUUM INTO ?", (str(partial),)).fetchall()
+        bring_to_disk(partial)
+        partial.replace(target)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    finally:
+        partial.unlink(missing_ok=True)
     bring_to_disk(target.parent)
     return target

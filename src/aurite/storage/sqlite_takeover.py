@@ -97,13 +97,15 @@ class SqliteTakeover:
 
 
 def _kept(connection: apsw.Connection) -> dict[str, int]:
-    old = SqliteOldDatabase(connection)
     if holds_0_4(connection):
         return {}
+    columns = {
+        KEPT + table: connection.execute(f"SELECT name FROM pragma_table_info('{KEPT}{table}')").fetchall() for table in OLD_TABLES
+    }
     return {
-        table: connection.execute(f"SELECT count(*) FROM {table}").get
-        for table in (KEPT + name for name in OLD_TABLES)
-        if old.has(table)
+        KEPT + table: connection.execute(f"SELECT count(*) FROM {KEPT}{table}").get
+        for table, sign in OLD_TABLES.items()
+        if (sign,) in columns[KEPT + table]
     }
 
 

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
+import psycopg
+
 from aurite.errors import StorageError
 from aurite.storage.legacy_tables import KEPT, OLD_TABLES, LegacySource
 from aurite.storage.postgres.connections import Connection
 from aurite.storage.postgres.database import ConnectionTransaction
+from aurite.storage.postgres.errors import outcome_unknown, translate
 from aurite.storage.postgres.legacy import PostgresOldDatabase
 from aurite.storage.postgres.moving import PostgresMoveTarget, in_transaction
 from aurite.storage.postgres.schema import OF_0_4, lock_schema, schema_version, upgrade_within
@@ -56,7 +59,10 @@ class PostgresTakeover:
             found = _kept(connection)
             for table in found:
                 connection.execute(f"DROP TABLE {table}")
-            connection.execute("COMMIT")
+            try:
+                connection.execute("COMMIT")
+            except psycopg.Error as error:
+                raise outcome_unknown(self._target) if connection.closed else translate(error, self._target) from error
             return found
 
     def _rename(self, connection: Connection, old: PostgresOldDatabase) -> None:
@@ -90,13 +96,13 @@ class _InPlace(PostgresMoveTarget):
 
 
 def _kept(connection: Connection) -> dict[str, int]:
-    old = PostgresOldDatabase(connection)
     if schema_version(ConnectionTransaction(connection)) == OF_0_4:
         return {}
     found = {}
-    for table in (KEPT + name for name in OLD_TABLES):
-        if old.has(table):
-            (found[table],) = connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    for table, sign in OLD_TABLES.items():
+        column = "SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND NOT attisdropped"
+        if connection.execute(column, [KEPT + table, sign]).fetchone():
+            (found[KEPT + table],) = connection.execute(f"SELECT count(*) FROM {KEPT}{table}").fetchone() or (0,)
     return found
 
 
