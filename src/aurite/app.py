@@ -104,14 +104,17 @@ class Aurite:
 
     @cached_property
     def sessions(self) -> SessionStore:
-        """Where sessions are kept in this mode."""
+        """Where sessions are kept in this mode; a run whose process died is ``interrupted`` at the next look."""
+        from aurite.runtime.owner import is_abandoned
+        from aurite.storage.watched_sessions import watched
+
         if self.settings.enable_db:
             from aurite.storage.sessions import SqlSessionStore
 
-            return SqlSessionStore(self.database())
+            return watched(SqlSessionStore(self.database()), is_abandoned)
         from aurite.storage.session_files import FileSessionStore
 
-        return FileSessionStore(self.settings.root / ".aurite_cache")
+        return watched(FileSessionStore(self.settings.root / ".aurite_cache"), is_abandoned)
 
     @cached_property
     def config(self) -> ConfigManager:

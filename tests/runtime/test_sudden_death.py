@@ -48,7 +48,7 @@ def test_killed_while_the_second_tool_works(project: Project, provider: Provider
     left = killed_when(project, ["user", "assistant", "tool"])
     assert left == ["user", "assistant", "tool"]
     assert project.documents("agent-x")[-1]["content"] == "Weather in Rome: 21 degrees celsius"
-    assert project.run_status("agent-x") == ["running"]
+    assert project.run_status("agent-x") == ["interrupted"]
 
 
 def test_killed_in_mid_sentence_and_resumed(project: Project, provider: Provider) -> None:
@@ -59,3 +59,4 @@ def test_killed_in_mid_sentence_and_resumed(project: Project, provider: Provider
     result = project.run("A", "still there?", session_id="x")
     assert result["status"] == "success"
     assert project.roles("agent-x") == ["user", "user", "assistant"]
+    assert project.run_status("agent-x") == ["interrupted", "completed"]

@@ -13,7 +13,7 @@ Common to both:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from aurite.model.records import (
@@ -120,6 +120,16 @@ class SessionStore(Protocol):
 
         Raises:
             SessionNotFoundError: the session or its run is gone.
+        """
+        ...
+
+    def end_abandoned_runs(self, is_abandoned: Callable[[Run], bool]) -> list[Run]:
+        """The runs that nobody carries on, which are ``interrupted`` from now on, as they were before; oldest first.
+
+        Asks ``is_abandoned`` about each run in progress, at a cost that depends on how many of them there are. A session is marked
+        with its run, unless another of its runs goes on; its messages and the time of its last activity stay. A run that was given
+        up wrongly has the last word all the same: ``end_run`` writes how it really ended. Where several processes do this at once,
+        each run is ended and given back once.
         """
         ...
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from aurite.errors import InvalidValueError, StorageError
+from aurite.errors import InvalidValueError, SessionNotFoundError, StorageError
 from aurite.model.jsontext import decode
 from aurite.model.names import check_name, check_text
 from aurite.model.records import (
@@ -34,6 +34,7 @@ from aurite.storage.legacy_sessions import as_log, read_legacy
 from aurite.storage.session_folder import SUFFIX, SessionFolder, file_name, reading, writing
 from aurite.storage.session_log import Committed, SessionLog, State
 from aurite.storage.session_rules import (
+    ABANDONED,
     check_end,
     check_message,
     check_new_session,
@@ -124,6 +125,28 @@ class FileSessionStore:
             now = self._clock()
             state = msgspec.structs.replace(committed.state, status=end.status, active_at=now)
             log.write(session_log.write_of([session_log.end_line(run_id, end, now)], state), end=committed.end)
+
+    def end_abandoned_runs(self, is_abandoned: Callable[[Run], bool]) -> list[Run]:
+        """See :class:`aurite.storage.ports.SessionStore`."""
+        ended: list[Run] = []
+        for session in self._scan().sessions.values():
+            # A run in progress behind one that has ended is told by the status of its session alone.
+            if session.status == "running" and any(map(is_abandoned, _in_progress(self.runs(session.session_id)))):
+                with suppress(SessionNotFoundError):
+                    ended += self._interrupt(session.session_id, is_abandoned)
+        return sorted(ended, key=lambda run: (run.started_at, run.run_id))
+
+    def _interrupt(self, session_id: str, is_abandoned: Callable[[Run], bool]) -> list[Run]:
+        with self._changed(session_id) as (log, committed):
+            in_progress = _in_progress(log.runs())
+            abandoned = [run for run in in_progress if is_abandoned(run)]
+            if abandoned:
+                end = RunEnd("interrupted", error=ABANDONED)
+                lines = [session_log.end_line(run.run_id, end, self._clock()) for run in abandoned]
+                status = "interrupted" if len(abandoned) == len(in_progress) else committed.state.status
+                state = msgspec.structs.replace(committed.state, status=status)
+                log.write(session_log.write_of(lines, state), end=committed.end)
+            return abandoned
 
     def set_title(self, session_id: str, title: str | None) -> None:
         """See :class:`aurite.storage.ports.SessionStore`."""
@@ -330,6 +353,10 @@ class FileSessionStore:
         if session is not None and file_name(session.session_id) != entry.name:
             return Problem(entry.path, f"holds session {session.session_id!r}, but its name is that of another one")
         return session
+
+
+def _in_progress(runs: Sequence[Run]) -> list[Run]:
+    return [run for run in runs if run.status == "running"]
 
 
 def _numbered(messages: Sequence[NewMessage], count: int, now: int) -> list[bytes]:

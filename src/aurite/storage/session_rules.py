@@ -9,6 +9,9 @@ from aurite.model.jsontext import MAX_MESSAGE_BYTES, decode
 from aurite.model.names import check_name, check_text
 from aurite.model.records import NewMessage, NewRun, NewSession, RunEnd, Session
 
+ABANDONED = "the process that carried it out ended before it did"
+"""The error of a run that was interrupted."""
+
 
 def check_new_session(session: NewSession, run: NewRun) -> None:
     """Nothing, where all names are allowed.

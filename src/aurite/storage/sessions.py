@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from aurite.model.names import check_name, check_text
@@ -22,6 +22,7 @@ from aurite.model.records import (
 from aurite.storage.engine import Engine, Row, Transaction
 from aurite.storage.session_listing import listing, one_session, total
 from aurite.storage.session_rules import (
+    ABANDONED,
     check_end,
     check_message,
     check_new_session,
@@ -92,6 +93,11 @@ class SqlSessionStore:
             if not work.row(self._sql["end_run"], run_id, session_id, end.status, instant, end.error, end.result, end.usage):
                 raise session_not_found(session_id, run_id)
             work.run(self._sql["end_session"], session_id, end.status, instant)
+
+    def end_abandoned_runs(self, is_abandoned: Callable[[Run], bool]) -> list[Run]:
+        """See :class:`aurite.storage.ports.SessionStore`."""
+        in_progress = [Run(*row) for row in self._engine.read(self._sql["runs_in_progress"])]
+        return [run for run in in_progress if is_abandoned(run) and self._interrupt(run)]
 
     def get(self, session_id: str) -> Session | None:
         return _session(self._engine.read(self._one, session_id))
@@ -176,6 +182,15 @@ class SqlSessionStore:
 
     def close(self) -> None:
         self._engine.close()
+
+    def _interrupt(self, run: Run) -> bool:
+        """Whether it was still in progress."""
+        with self._engine.transaction() as work:
+            if not work.row(self._sql["interrupt_run"], run.run_id, work.now(), ABANDONED):
+                return False
+            work.run(self._sql["hold_session"], run.session_id)
+            work.run(self._sql["interrupt_session"], run.session_id)
+            return True
 
     def _append(self, work: Transaction, session_id: str, messages: Sequence[NewMessage]) -> int:
         last = self._count_in(work, session_id, messages)

@@ -21,6 +21,7 @@ from aurite.model.records import (
     NewMessage,
     NewRun,
     NewSession,
+    Run,
     RunEnd,
     RunStatus,
     Session,
@@ -439,6 +440,81 @@ class SessionStoreContract:
         with refused:
             store.append("agent-x", [NewMessage("user", f'"{text}"')])  # as an escape it would be kept
         assert (store.get("agent-x"), store.runs("agent-x"), store.messages("agent-x")) == before
+
+    # Runs that nobody carries on.
+
+    def test_an_abandoned_run_is_interrupted_and_its_session_with_it(self, store: SessionStore, other: SessionStore) -> None:
+        for name in ("agent-x", "agent-y", "agent-z"):
+            start(store, name)
+            store.append(name, [message(name)])
+        done = store.runs("agent-z")[0].run_id
+        store.end_run("agent-z", done, RunEnd("completed"))
+        before = {name: store.get(name) for name in ("agent-y", "agent-z")}
+        asked: list[str] = []
+
+        def is_abandoned(run: Run) -> bool:
+            asked.append(run.session_id)
+            return run.session_id == "agent-x"
+
+        (ended,) = other.end_abandoned_runs(is_abandoned)
+        assert (ended.session_id, ended.status, ended.ended_at) == ("agent-x", "running", None)
+        assert set(asked) == {"agent-x", "agent-y"}
+        (run,) = store.runs("agent-x")
+        assert run.status == "interrupted"
+        assert run.error
+        assert run.ended_at is not None
+        session = store.get("agent-x")
+        assert session is not None
+        assert (session.status, session.message_count) == ("interrupted", 1)
+        assert listed(store, status="interrupted") == ["agent-x"]
+        assert {name: store.get(name) for name in ("agent-y", "agent-z")} == before
+        assert other.end_abandoned_runs(lambda run: run.session_id == "agent-x") == []
+
+    def test_a_session_with_another_run_in_progress_goes_on(self, store: SessionStore) -> None:
+        start(store, "agent-x")
+        start(store, "agent-x")
+        first, second = (run.run_id for run in store.runs("agent-x"))
+        assert [run.run_id for run in store.end_abandoned_runs(lambda run: run.run_id == first)] == [first]
+        session = store.get("agent-x")
+        assert session is not None
+        assert session.status == "running"
+        assert [run.status for run in store.runs("agent-x")] == ["interrupted", "running"]
+        assert [run.run_id for run in store.end_abandoned_runs(lambda _: True)] == [second]
+        session = store.get("agent-x")
+        assert session is not None
+        assert session.status == "interrupted"
+
+    def test_an_interrupted_session_keeps_its_place_and_can_go_on(self, store: SessionStore) -> None:
+        made = start(store, "agent-x")
+        start(store, "agent-y")
+        store.end_abandoned_runs(lambda _: True)
+        assert ids_of(store.list(SessionFilter(), limit=9, order="active").sessions) == ["agent-y", "agent-x"]
+        again = start(store, "agent-x")
+        assert (again.status, again.created_at) == ("running", made.created_at)
+        assert store.append("agent-x", [message("1")]) == 1
+
+    def test_a_run_that_was_given_up_wrongly_has_the_last_word(self, store: SessionStore) -> None:
+        start(store, "agent-x")
+        store.end_abandoned_runs(lambda _: True)
+        run_id = store.runs("agent-x")[0].run_id
+        store.end_run("agent-x", run_id, RunEnd("completed"))
+        assert store.runs("agent-x")[0].status == "completed"
+        session = store.get("agent-x")
+        assert session is not None
+        assert session.status == "completed"
+
+    def test_the_owner_of_a_run_is_told_to_whoever_decides(self, store: SessionStore) -> None:
+        store.start_run(NewSession("agent-x", "agent", "weather"), NewRun("run-owned", owner="host:1:2"))
+        start(store, "agent-y")
+        assert [run.session_id for run in store.end_abandoned_runs(lambda run: run.owner == "host:1:2")] == ["agent-x"]
+        assert [run.session_id for run in store.end_abandoned_runs(lambda run: run.owner is None)] == ["agent-y"]
+
+    def test_eight_at_once_end_each_abandoned_run_once(self, store: SessionStore, other: SessionStore) -> None:
+        for number in range(10):
+            start(store, f"agent-{number}")
+        with ThreadPoolExecutor(8) as pool:
+            ended = list(pool.map(lambda number: (store, other)[number % 2].end_abandoned_runs(lambda _: True), range(8)))
+        assert sorted(run.session_id for runs in ended for run in runs) == [f"agent-{number}" for number in range(10)]
 
     # Listing.
 

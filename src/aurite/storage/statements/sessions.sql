@@ -86,6 +86,23 @@ WHERE session_id = $1 ORDER BY seq DESC LIMIT $2;
 SELECT run_id, session_id, status, started_at, ended_at, error, result, usage, owner FROM runs
 WHERE session_id = $1 ORDER BY started_at, run_id;
 
+-- name: runs_in_progress
+-- Those that have not ended, by their own index.
+SELECT run_id, session_id, status, started_at, ended_at, error, result, usage, owner FROM runs
+WHERE status = 'running' ORDER BY started_at, run_id;
+
+-- name: interrupt_run
+-- No row where it ended meanwhile.
+UPDATE runs SET status = 'interrupted', ended_at = $2, error = $3 WHERE run_id = $1 AND status = 'running' RETURNING session_id;
+
+-- name: hold_session
+-- Wait for others that start or end runs of it, so that the next statement sees what they did.
+UPDATE sessions SET status = status WHERE session_id = $1;
+
+-- name: interrupt_session
+UPDATE sessions SET status = 'interrupted'
+WHERE session_id = $1 AND status = 'running' AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.session_id = $1 AND runs.status = 'running');
+
 -- name: add_tag
 INSERT INTO session_tags (session_id, tag, created_at)
 SELECT session_id, CAST($2 AS TEXT), created_at FROM sessions WHERE session_id = $1
