@@ -21,7 +21,7 @@ from bench.scale import FULL, QUICK
 def main(*, quick: bool, only: tuple[str, ...], json_: bool, folder: Path | None) -> None:
     """Measure Aurite beside the bare driver doing the same work, by turns, and print the medians.
 
-    NAME is one of load, get_config, append, threads, processes, read, list, new_sessions, export, start, disk.
+    NAME is one of load, get_config, append, threads, processes, read, list, new_sessions, export, start, disk, migrate.
     """
     rows: list[Measured] = []
     for name in only or CATALOGUE:
