@@ -5,7 +5,7 @@ A document is a plain dict. The model library's own form lies beside it in the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -79,14 +79,3 @@ def calls_of(document: Document) -> tuple[ToolCall, ...]:
             arguments = function.get("arguments")
             found.append(ToolCall(call["id"], function["name"], arguments if isinstance(arguments, str) else "{}"))
     return tuple(found)
-
-
-def unanswered_calls(documents: Iterable[Document]) -> tuple[ToolCall, ...]:
-    """The tool calls that have no result behind them, in the order they were made."""
-    waiting: dict[str, ToolCall] = {}
-    for document in documents:
-        for call in calls_of(document):
-            waiting[call.id] = call
-        if document.get("role") == "tool":
-            waiting.pop(str(document.get("tool_call_id")), None)
-    return tuple(waiting.values())

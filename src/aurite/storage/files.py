@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +29,7 @@ from aurite.model.records import (
 from aurite.model.sources import Source
 from aurite.model.validation import require_valid
 from aurite.storage.changes import Found, Plan, check_changes, plan
+from aurite.storage.collector import collector_off
 from aurite.storage.component_files import ReadFile, read_file, revision_of
 from aurite.storage.documents import shown_path
 from aurite.storage.file_errors import storage_error
@@ -153,7 +152,7 @@ class FileComponentStore:
         for _ in range(_LOOKS):
             if seen.journals:
                 break
-            with _collector_off(len(seen.files)):
+            with collector_off():
                 self._read = {path: self._current(path, seen) for path in seen.files}
             if all(self._read[path] is known.get(path) for path in self._read):
                 break
@@ -215,7 +214,7 @@ class FileComponentStore:
             if contents:
                 replace_files(contents)
         with self._guard:
-            return _written(again.plan, self._watch.look(now=True).version)
+            return again.plan.written(self._watch.look(now=True).version)
 
     def _plan(self, changes: Sequence[Change], seen: Scan) -> _FilePlan:
         places = self._places(seen)
@@ -324,26 +323,3 @@ def _content(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise storage_error(error, path) from error
-
-
-def _written(done: Plan, version: int) -> Written:
-    return Written(
-        version=version,
-        created=tuple((change.type, change.name) for change in done.created),
-        updated=tuple((change.type, change.name) for change in done.updated),
-        unchanged=tuple(done.unchanged),
-        deleted=tuple((change.type, change.name) for change in done.deleted),
-    )
-
-
-@contextmanager
-def _collector_off(files: int) -> Iterator[None]:
-    # Many new objects at once make the collector walk all of them again and again.
-    was_on = files > 0 and gc.isenabled()
-    if was_on:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
