@@ -26,6 +26,7 @@ from aurite.errors import (
 )
 from aurite.storage.backup_file import BackupFile, Draft
 from aurite.storage.backup_manifest import Manifest
+from aurite.storage.backup_seal import seal_of
 from aurite.storage.tables import TABLES
 from aurite.transfer import backup as backups
 from aurite.transfer.backup import BackupReport, back_up, check_backup, restore
@@ -180,6 +181,21 @@ def test_damage_is_found_in_the_middle_of_many_rows(tmp_path: Path) -> None:
         "messages ('agent-a', 1001) is changed",
         "messages ('agent-a', 2001) is the first of up to 1,000, of which 3 are missing",
     )
+
+
+def test_the_seal_is_the_same_in_whichever_pieces_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, word = tmp_path / "file", "0123456789abcdef" * 4
+    path.write_bytes(b"x" * 1000 + word.encode() + b"y" * 700)
+    whole = seal_of(path, word)
+    assert whole
+    for step in (63, 64, 65, 100, 999, 1000, 1001, 1064):
+        monkeypatch.setattr("aurite.storage.backup_seal._STEP", step)
+        assert seal_of(path, word) == whole
+        path.write_bytes(path.read_bytes() * 2)
+        assert seal_of(path, word) is None  # it cannot be told which of the two is the seal
+        path.write_bytes(b"x" * 1000 + word.encode() + b"y" * 700)
+    path.write_bytes(b"x" * 1000 + word.encode() + b"y" * 699 + b"z")
+    assert seal_of(path, word) != whole
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path, new_store: NewStore) -> None:

@@ -186,9 +186,9 @@ class Draft:
         Raises:
             StorageError: it cannot be written there, or somebody else put something there meanwhile.
         """
-        write_seal(self._path)
         place = self._place.path
         try:
+            write_seal(self._path)
             self._path.chmod(0o600)
             bring_to_disk(self._path)
             if self._overwrite:
