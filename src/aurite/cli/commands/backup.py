@@ -12,7 +12,7 @@ from aurite.cli.context import tell_settings
 from aurite.cli.instants import for_people, iso
 from aurite.cli.migration import ended_properly, told_in_full
 from aurite.cli.migration_progress import progress_bars
-from aurite.cli.output import counted, remark, say_json, say_table
+from aurite.cli.output import asking_is_possible, counted, remark, say_json, say_table
 from aurite.cli.sizes import in_units
 from aurite.errors import UsageError
 from aurite.settings import Settings
@@ -48,13 +48,19 @@ def backup(
             ctx.exit(1)
         return
     if overwrite and file.exists():
-        require_consent(f"Replace {file}?", yes=yes)
+        _require_consent(file, yes=yes)
     report = _made(file, source_path, overwrite=overwrite)
     if as_json:
         say_json({**_document(report.file, report.bytes, report.manifest), "seconds": round(report.seconds, 6)})
         return
     _say_tables(report.manifest)
     remark(f"Copied {report.manifest.location} to {report.file}: {_amount(report)}.")
+
+
+def _require_consent(file: Path, *, yes: bool) -> None:
+    if not yes and not asking_is_possible():
+        raise UsageError(f"{file} is there already, and there is no terminal to ask on", next_step="Give --yes to replace it")
+    require_consent(f"Replace {file}?", yes=yes)
 
 
 def _made(file: Path, source_path: Path | None, *, overwrite: bool) -> BackupReport:
