@@ -12,6 +12,7 @@ import pytest
 
 from aurite.app import Aurite
 from aurite.model.records import Message
+from aurite.storage.postgres.target import PostgresTarget
 from tests.runtime.provider import Provider
 
 SERVERS = Path(__file__).parent / "servers"
@@ -85,6 +86,42 @@ class Project:
 
     def run_status(self, session_id: str) -> list[str]:
         return [run.status for run in self.aurite.sessions.runs(session_id)]
+
+
+@pytest.fixture(params=["files", "sqlite", "postgresql"])
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where components and sessions are kept, one after the other; the environment says so already."""
+    mode: str = request.param
+    if mode == "files":
+        return mode
+    monkeypatch.setenv("AURITE_ENABLE_DB", "true")
+    monkeypatch.setenv("AURITE_DB_TYPE", mode)
+    if mode == "postgresql":
+        target: PostgresTarget = request.getfixturevalue("postgres")
+        known = {"HOST": target.host, "PORT": str(target.port), "USER": target.user, "NAME": target.dbname}
+        for name, value in known.items():
+            monkeypatch.setenv(f"AURITE_DB_{name}", value)
+        if target.password is not None:
+            monkeypatch.setenv("AURITE_DB_PASSWORD", target.password.reveal())
+    return mode
+
+
+@pytest.fixture
+def anywhere(mode: str, tmp_path: Path) -> Iterator[Project]:
+    """An empty project in each mode."""
+    (tmp_path / ".aurite").write_text('[aurite]\ntype = "project"\ninclude_configs = ["config"]\n')
+    (tmp_path / "config").mkdir()
+    made = Project(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    """A provider that no project knows yet."""
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with Provider() as server:
+        yield server
 
 
 @pytest.fixture

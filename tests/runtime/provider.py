@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
@@ -53,6 +53,8 @@ class Provider:
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
+        self.thinks: Callable[[Request], Answer] | None = None
+        """Instead of a script: what it says to a request."""
         self.requests: list[Request] = []
         self.connections: set[tuple[str, int]] = set()
         """Where requests came from: one address and port for each connection."""
@@ -81,8 +83,10 @@ class Provider:
         """Script what comes next."""
         self.answers += [Answer(answer) if isinstance(answer, str) else answer for answer in answers]
 
-    def next_answer(self) -> Answer:
-        return self.answers.pop(0) if self.answers else Answer(status=500, error="the script has no further answer")
+    def next_answer(self, request: Request) -> Answer:
+        if self.answers:
+            return self.answers.pop(0)
+        return self.thinks(request) if self.thinks else Answer(status=500, error="the script has no further answer")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -91,9 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.owner.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        self.owner.requests.append(request)
         self.owner.connections.add(self.client_address)
-        answer = self.owner.next_answer()
+        answer = self.owner.next_answer(request)
         self.owner.closing.wait(answer.seconds)
         try:
             if answer.hangs_up:

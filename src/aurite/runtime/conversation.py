@@ -29,6 +29,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from aurite.errors import AuriteError, InvalidValueError, McpServerError
 from aurite.model import messages as documents
 from aurite.model.jsontext import JsonValue, decode
+from aurite.model.records import Message
 from aurite.runtime import results, transcript
 from aurite.runtime.failures import run_error
 from aurite.runtime.plan import Plan
@@ -80,7 +81,7 @@ class Conversation:
             McpServerError: a server died and did not start again.
             StorageError: a message could not be stored.
         """
-        stored = await self._recorder.stored()
+        stored = await self._stored()
         known = [item for item in stored if item.role != "system"] if self._plan.sees_history else []
         shown = transcript.replay(known, self._plan.llm.native_provider, self._toolset.names)
         async with self._recorder.running(self._opening(stored, message)):
@@ -103,6 +104,12 @@ class Conversation:
             error_message=None if status == "success" else f"stopped after {self._plan.agent.max_iterations} requests to the model",
         )
 
+    async def _stored(self) -> list[Message]:
+        """What of the session this run needs to know."""
+        if self._plan.sees_history:
+            return await self._recorder.stored()
+        return [] if self._plan.system_prompt is None else await self._recorder.edges()
+
     async def _recorded(self, message: str, shown: list[ModelMessage]) -> tuple[AgentStatus, str | None]:
         try:
             return await self._converse(message, shown)
@@ -120,7 +127,7 @@ class Conversation:
         if self._failures:
             self._recorder.returned({"failed_servers": [str(failure) for failure in self._failures]})
 
-    def _opening(self, stored: list[Any], message: str) -> list[transcript.Entry]:
+    def _opening(self, stored: list[Message], message: str) -> list[transcript.Entry]:
         """What the run begins with: the system prompt where the session does not have it yet, and the user's message."""
         told = next((documents.text_of(decode(item.document)) for item in reversed(stored) if item.role == "system"), None)
         prompt = self._plan.system_prompt

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _PREFIXES: Mapping[SessionKind, tuple[str, ...]] = {"agent": ("agent-", "workflow-"), "workflow": ("workflow-",)}
 """What an id may begin with already; an agent can go on with the session of a workflow's step."""
 
+_NEWEST = 50
+"""Messages among which the last system prompt is looked for; where it lies further back and is not the first, it is kept again."""
+
 
 def session_id_for(given: str | None, kind: SessionKind = "agent") -> str:
     """The id of a session: ``agent-`` or ``workflow-`` before what was given, or before 8 hex digits.
@@ -86,6 +89,15 @@ class Recorder:
         if self._session is None:
             return []
         return await self._bridge.call(self._store.messages, self._session.session_id)
+
+    async def edges(self) -> list[Message]:
+        """The first message of the session and its newest ones: enough to know what its last system prompt was, most likely."""
+        if self._session is None:
+            return []
+        return await self._bridge.call(self._edges, self._session.session_id)
+
+    def _edges(self, session_id: str) -> list[Message]:
+        return [*self._store.messages(session_id, limit=1), *self._store.last_messages(session_id, _NEWEST)]
 
     async def add(self, *entries: Entry) -> None:
         """Store messages that are complete, all of them together."""
