@@ -25,9 +25,10 @@ PORTS = (
     "storage.backup_manifest",
     "storage.project_folder",
     "storage.config_files",
+    "storage.whole_file",
 )
 """What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told; and what
-is made out of stores: a backup, a folder of components."""
+is made out of stores: a backup, a folder of components, a file of sessions."""
 
 MAY_LOOK_INTO = {
     "errors": set(),

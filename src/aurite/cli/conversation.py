@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aurite.cli.instants import for_people, iso, iso_or_none
@@ -10,8 +11,18 @@ from aurite.model.jsontext import decode
 
 if TYPE_CHECKING:
     from aurite.model.records import Message, Run, Session
+    from aurite.storage.ports import SessionStore
 
 _SHORT = 500
+_PAGE = 500
+
+
+def all_messages(store: SessionStore, session_id: str) -> Iterator[Message]:
+    """The messages of a session, oldest first, read page by page."""
+    after = 0
+    while page := store.messages(session_id, after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].seq
 
 
 def readable(message: Message) -> str:
@@ -73,13 +84,17 @@ def session_document(session: Session) -> dict[str, Any]:
 
 def message_document(message: Message) -> dict[str, Any]:
     """A message as ``--json`` prints it."""
+    return {**message_fields(message), "message": decode(message.document)}
+
+
+def message_fields(message: Message) -> dict[str, Any]:
+    """What is known about a message beside itself."""
     return {
         "seq": message.seq,
         "role": message.role,
         "created_at": iso(message.created_at),
         "run_id": message.run_id,
         "provider": message.provider,
-        "message": decode(message.document),
     }
 
 

@@ -34,7 +34,7 @@ TABLE = {
     "backup": Entry(f"{_COMMANDS}.backup:backup", "Copy the database into one file that proves itself, or check one."),
     "restore": Entry(f"{_COMMANDS}.restore:restore", "Bring a backup back into the database."),
     "doctor": Entry(f"{_COMMANDS}.doctor:doctor", "Look at everything, and tell what is wrong and what to do."),
-    "sessions": Entry(f"{_COMMANDS}.sessions:sessions", "List, show, tag and delete the sessions of runs."),
+    "sessions": Entry(f"{_COMMANDS}.sessions:sessions", "List, show, tag, export and delete the sessions of runs."),
     "config": Entry(f"{_COMMANDS}.config:config", "Show the settings, and the history of components."),
     "schema": Entry(f"{_COMMANDS}.schema:schema", "Print the JSON Schema of a component type, for editors."),
     "db": Entry(f"{_COMMANDS}.db:db", "Make, show, check and upgrade the database."),

@@ -117,17 +117,24 @@ def say_json_text(text: str) -> None:
         from aurite.model.jsontext import decode
 
         shown = json.dumps(decode(text), indent=2, ensure_ascii=False)
-    say(_in_output_encoding(_UNSAFE_IN_JSON.sub(_json_escape, shown)))
+    say(in_output_encoding(_UNSAFE_IN_JSON.sub(_json_escape, shown)))
 
 
 def say_json_line(value: Any) -> None:
     """A value as one line of JSON on standard output."""
     from aurite.model.jsontext import encode
 
-    say(_in_output_encoding(_UNSAFE_IN_JSON.sub(_json_escape, encode(value))))
+    say(in_output_encoding(json_line(encode(value))))
 
 
-def _in_output_encoding(text: str) -> str:
+def json_line(text: str) -> str:
+    """JSON text on one line that can steer no terminal; its values, keys and numbers as they are."""
+    # Line breaks stand between values alone: inside of texts they are escapes already.
+    return _UNSAFE_IN_JSON.sub(_json_escape, text.replace("\r", " ").replace("\n", " "))
+
+
+def in_output_encoding(text: str) -> str:
+    """The text, with escapes as JSON knows them where standard output's encoding lacks one of its characters."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

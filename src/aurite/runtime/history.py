@@ -10,12 +10,12 @@ from aurite.storage.ports import SessionStore
 
 def read_history(store: SessionStore, session: Session) -> Document:
     """``result_type``, ``execution_result`` and ``metadata`` of a session, as clients of 0.4 know them."""
-    steps = [Step(step, store.messages(step.session_id), store.runs(step.session_id)) for step in _steps(store, session)]
+    steps = [Step(step, store.messages(step.session_id), store.runs(step.session_id)) for step in steps_below(store, session)]
     return history_document(session, store.messages(session.session_id), store.runs(session.session_id), steps)
 
 
-def _steps(store: SessionStore, session: Session) -> list[Session]:
-    """The sessions below a workflow's, in the order of their making."""
+def steps_below(store: SessionStore, session: Session) -> list[Session]:
+    """The sessions below a workflow's, in the order of their making; none below an agent's."""
     if session.kind != "workflow":
         return []
     family = sorted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,8 +12,9 @@ import click
 
 from aurite.cli.asking import require_consent, yes_option
 from aurite.cli.commands.prune import prune
+from aurite.cli.commands.sessions_export import export
 from aurite.cli.context import open_app
-from aurite.cli.conversation import message_document, readable, run_document, session_document
+from aurite.cli.conversation import all_messages, message_document, readable, run_document, session_document
 from aurite.cli.instants import InstantType, for_people
 from aurite.cli.output import counted, printable, remark, say, say_json, say_lines, say_table, write
 from aurite.errors import UsageError
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from aurite.model.records import Cursor, DeletedSessions, Message, Page, Session
     from aurite.storage.ports import SessionStore
 
-_PAGE = 500
 _FOLLOW_SECONDS = 0.5
 _STATUSES = ("running", "completed", "failed", "max_iterations_reached", "cancelled", "interrupted")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -31,7 +31,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
 
 @click.group
 def sessions() -> None:
-    """List, show, tag and delete the sessions of runs.
+    """List, show, tag, export and delete the sessions of runs.
 
     A session is named by its full id, or by the id that its run was given, where that is unambiguous.
     """
@@ -132,11 +132,11 @@ def show(session: str, *, as_json: bool) -> None:
         found = app.sessions.find(session)
         if as_json:
             runs = [run_document(run) for run in app.sessions.runs(found.session_id)]
-            messages = [message_document(message) for message in _all_messages(app.sessions, found.session_id)]
+            messages = [message_document(message) for message in all_messages(app.sessions, found.session_id)]
             say_json({"session": session_document(found), "runs": runs, "messages": messages})
             return
         _say_head(found)
-        for message in _all_messages(app.sessions, found.session_id):
+        for message in all_messages(app.sessions, found.session_id):
             say()
             say_lines(readable(message))
         for run in app.sessions.runs(found.session_id):
@@ -150,13 +150,6 @@ def _say_head(session: Session) -> None:
     tags = "".join(f" +{tag}" for tag in session.tags)
     count = counted(session.message_count, "message")
     say(printable(f"{session.kind} {session.name}, {session.status}, {count}, {for_people(session.created_at)}{tags}"))
-
-
-def _all_messages(store: SessionStore, session_id: str) -> Iterator[Message]:
-    after = 0
-    while page := store.messages(session_id, after=after, limit=_PAGE):
-        yield from page
-        after = page[-1].seq
 
 
 @sessions.command
@@ -263,4 +256,5 @@ def _amount(deleted: DeletedSessions) -> str:
     return f"{counted(len(deleted.session_ids), 'session')} with {counted(deleted.messages, 'message')}"
 
 
+sessions.add_command(export)
 sessions.add_command(prune)
