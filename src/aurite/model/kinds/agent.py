@@ -31,8 +31,8 @@ class Model(ComponentModel):
     max_iterations: int = Field(50, gt=0, description="How many times the model is asked before the run stops.")
     include_history: bool | None = Field(
         None,
-        description="`true`: the model sees the session so far. Not set: sessions are kept, the model sees the new message alone, save "
-        "in a talk on the terminal. `false`: nothing is kept.",
+        description="`true`: the model sees the session so far. Not set: sessions are kept, the model sees the new message alone, "
+        "save in a talk on the terminal. `false`: nothing is kept.",
     )
     auto: bool = Field(
         False, description="Let its LLM pick MCP servers for each message, out of all that there are, besides those in mcp_servers."
