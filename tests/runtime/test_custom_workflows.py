@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,19 @@ def test_a_module_outside_of_the_project_is_never_run(
     (agents.folder.parent / "outside.py").unlink()
     assert not (agents.folder / "was_run").exists()
     assert sessions(agents) == {}
+
+
+def test_a_component_that_claims_to_come_from_a_folder_that_is_no_project_is_refused(
+    agents: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "mine.py").write_text(f"open({str(agents.folder / 'was_run')!r}, 'w').close()\n")
+    component = {"type": "custom_workflow", "name": "W", "module_path": "mine.py", "class_name": "Mine"}
+    origin = json.dumps({"context_path": str(elsewhere)})
+    agents.aurite.config.create_component("custom_workflow", component, provenance=origin)
+    with pytest.raises(InvalidComponentError, match="which is no project"):
+        run(agents, "W", "hi")
+    assert not (agents.folder / "was_run").exists()
 
 
 @pytest.mark.parametrize(

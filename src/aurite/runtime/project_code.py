@@ -64,7 +64,7 @@ def load_class(model: custom_kind.Model, folder: Path, settings: Settings) -> ty
     Raises:
         InvalidComponentError: the module is not there, lies elsewhere, fails, or has no such class.
     """
-    path = module_file(model, folder)
+    path = module_file(model, _project(model, folder, settings))
     with _loading, TheirCode(model.name, "cannot be loaded", settings.environment, InvalidComponentError):
         module = _module(path, folder.resolve())
         found: Any = getattr(module, model.class_name, None)
@@ -79,6 +79,16 @@ def load_class(model: custom_kind.Model, folder: Path, settings: Settings) -> ty
             next_step="Write: from aurite import BaseCustomWorkflow",
         )
     return found
+
+
+def _project(model: custom_kind.Model, folder: Path, settings: Settings) -> Path:
+    """The folder itself, once it is one: where a component says that it comes from is data that anybody may have written."""
+    if (folder / ".aurite").is_file() or folder.resolve() == settings.root.resolve():
+        return folder
+    raise InvalidComponentError(
+        f"custom workflow {model.name!r} comes from {folder}, which is no project: it has no .aurite",
+        next_step="Put the component into a project again.",
+    )
 
 
 def module_file(model: custom_kind.Model, folder: Path) -> Path:
