@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -137,7 +136,7 @@ def test_ctrl_c_stops_a_tool(quiet: Program, provider: Provider) -> None:
     with talk(quiet, "Slow") as person:
         person.types("Wait\r")
         person.sees("-> slow-wait({})")
-        person.types("\x03")
+        person.types("\x03\x03\x03")  # impatient
         person.sees("Stopped.")
         person.sees(ASKED)
         says(person, "Leave it", "Never mind.")
@@ -202,7 +201,7 @@ def test_sessions_can_be_begun_listed_and_switched(store: Program, provider: Pro
         person.types("/sw\t")
         person.sees("itch")
         person.types(" ra\t")
-        time.sleep(1)  # completing reads the store
+        person.sees("agent-rain")
         person.types("\r")
         person.sees("Session: agent-rain, with 2 messages")
         person.sees("Of rain.")

@@ -100,6 +100,7 @@ def test_output_that_cannot_hold_a_character_holds_its_escape(store: Program) ->
 
 def test_a_file_holds_the_same_and_is_for_its_owner_alone(store: Program) -> None:
     shown = store("sessions", "export", "odd", "trip").done().output
+    assert store("sessions", "export", "odd", "trip", "-o", "-").done().output == shown
     ended = store("sessions", "export", "odd", "trip", "-o", "new/kept.jsonl").done()
 
     file = store.folder / "new" / "kept.jsonl"

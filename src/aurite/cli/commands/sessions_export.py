@@ -31,7 +31,7 @@ Format = Literal["jsonl", "markdown"]
     show_default=True,
     help="One JSON object on each line, or Markdown to read.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file; without it, to standard output.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write this file; without it, or with -, to standard output.")
 @click.option("--steps", is_flag=True, help="Take the sessions of a workflow's steps along.")
 @click.option("--overwrite", is_flag=True, help="Replace the file where it is there already.")
 @yes_option
@@ -40,6 +40,8 @@ def export(session: tuple[str, ...], *, format_: Format, output: Path | None, st
 
     A file is there whole or not at all, and readable by its owner alone.
     """
+    if output == Path("-"):
+        output = None
     if overwrite and output is None:
         raise UsageError("--overwrite is about a file", next_step="Name it with --output.")
     if output is not None and overwrite and output.exists():
