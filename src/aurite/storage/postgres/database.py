@@ -19,7 +19,7 @@ from aurite.storage.postgres.target import PostgresTarget
 
 T = TypeVar("T")
 
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 """Each statement sees what others have committed before it: writers wait for each other, whatever the database's own level is."""
 
 REPLICA_RESTS = 10.0
@@ -140,7 +140,7 @@ class PostgresDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[ConnectionTransaction]:
-        with self._transaction(_BEGIN) as work:
+        with self._transaction(BEGIN) as work:
             yield work
 
     def status(self) -> dict[str, object]:
@@ -182,7 +182,7 @@ class PostgresDatabase:
         return self._single_in_transaction(connections, statement, values)
 
     def _single_in_transaction(self, connections: Connections, statement: str, values: Sequence[Any]) -> list[Row]:
-        with self._transaction(_BEGIN, connections) as work:
+        with self._transaction(BEGIN, connections) as work:
             return work.rows(statement, *values)
 
     @contextmanager

@@ -13,7 +13,7 @@ from aurite.model.records import Problem
 from aurite.storage.legacy_tables import LegacySource
 from aurite.storage.merging import clash_statement, clashing_runs, merge_statements, merged_rows, staging_name
 from aurite.storage.postgres.connections import Connection, connect, local_settings
-from aurite.storage.postgres.database import ConnectionTransaction
+from aurite.storage.postgres.database import BEGIN, ConnectionTransaction
 from aurite.storage.postgres.errors import connection_lost, outcome_unknown, translate
 from aurite.storage.postgres.legacy import PostgresOldDatabase
 from aurite.storage.postgres.schema import OF_0_4, pending, require_usable, schema_version, upgrade_within
@@ -54,7 +54,7 @@ class PostgresMovable:
 
     @contextmanager
     def target(self, *, dry_run: bool = False) -> Iterator[PostgresMoveTarget]:  # noqa: ARG002 - a transaction leaves nothing behind
-        with in_transaction(self._target, "BEGIN") as connection:
+        with in_transaction(self._target, BEGIN) as connection:
             work = ConnectionTransaction(connection)
             version = schema_version(work)
             require_usable(version, self.location)

@@ -11,7 +11,7 @@ import psycopg
 from aurite.errors import StorageError
 from aurite.storage.legacy_tables import KEPT, OLD_TABLES, LegacySource
 from aurite.storage.postgres.connections import Connection
-from aurite.storage.postgres.database import ConnectionTransaction
+from aurite.storage.postgres.database import BEGIN, ConnectionTransaction
 from aurite.storage.postgres.errors import outcome_unknown, translate
 from aurite.storage.postgres.legacy import PostgresOldDatabase
 from aurite.storage.postgres.moving import PostgresMoveTarget, in_transaction
@@ -34,7 +34,7 @@ class PostgresTakeover:
 
     @contextmanager
     def conversion(self) -> Iterator[tuple[LegacySource, PostgresMoveTarget] | None]:
-        with in_transaction(self._target, "BEGIN") as connection:
+        with in_transaction(self._target, BEGIN) as connection:
             work = ConnectionTransaction(connection)
             if schema_version(work) != OF_0_4:
                 yield None
@@ -55,7 +55,7 @@ class PostgresTakeover:
             return _kept(connection)
 
     def drop_kept(self) -> dict[str, int]:
-        with in_transaction(self._target, "BEGIN") as connection:
+        with in_transaction(self._target, BEGIN) as connection:
             found = _kept(connection)
             for table in found:
                 connection.execute(f"DROP TABLE {table}")
