@@ -133,6 +133,8 @@ class Settings:
     cors_origins: str | None
     env: str
     auto_export: bool
+    wait_for_db: float
+    """Seconds."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
     no_color: bool
     entries: tuple[Setting, ...] = field(repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +121,21 @@ def vacuum(settings: Settings) -> tuple[int, int]:
         return vacuum_tables(server)
     finally:
         server.close()
+
+
+def wait_for_server(settings: Settings, *, tell: Callable[[str], None]) -> None:
+    """Returns once the PostgreSQL server takes connections, which is at once where the database is a SQLite file.
+
+    Args:
+        tell: takes a sentence for people where there is something to wait for.
+
+    Raises:
+        StoreUnavailableError: it did not within ``wait_for_db`` seconds.
+    """
+    if settings.db_type == "postgresql":
+        from aurite.storage.postgres.waiting import wait_for
+
+        wait_for(postgres_target(settings), settings.wait_for_db, tell=tell)
 
 
 def upgrade_schema(settings: Settings) -> list[str]:

@@ -204,6 +204,15 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("ENV", "env", _SERVICE, "What this installation is: `development`, `production` or another word", "development"),
     Variable("AURITE_AUTO_EXPORT", "auto_export", _SERVICE, "Export the component files when the container starts", "true", "flag"),
+    Variable(
+        "AURITE_WAIT_FOR_DB",
+        "wait_for_db",
+        _SERVICE,
+        "Seconds for which the container waits for a PostgreSQL server that does not answer yet",
+        "60",
+        "seconds",
+        high=86400,
+    ),
     Variable("LOG_LEVEL", "log_level", _OUTPUT, "The least severe messages that are logged", "INFO", "choice", choices=_LOG_LEVELS),
     Variable("NO_COLOR", "no_color", _OUTPUT, "Any value: no colours in output", kind="presence"),
 )
