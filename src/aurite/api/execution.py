@@ -83,7 +83,7 @@ async def test_llm(llm_config_id: Name, service: Served, request: Request) -> Re
 
     async def work() -> dict[str, Any]:
         llm = await (await service.trials()).llm(llm_config_id)
-        asked = {field: llm.settings.get(field) for field in ("temperature", "max_tokens")}
+        asked = {field: llm.settings[field] for field in ("temperature", "max_tokens") if field in llm.settings}
         metadata = {"provider": llm.provider.name, "model": llm.model, **asked}
         return {"status": "success", "llm_config_id": llm_config_id, "metadata": metadata}
 

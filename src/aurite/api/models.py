@@ -277,8 +277,8 @@ class WorkflowResult(BaseModel):
 class LlmMetadata(BaseModel):
     provider: str
     model: str
-    temperature: float | None
-    max_tokens: int | None
+    temperature: float | None = None
+    max_tokens: int | None = None
 
 
 class LlmTest(BaseModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import math
+import os
 import socket
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
         raise UsageError(f"port {port} of {host} cannot be had: {reason}", next_step="Give another --port or --host.") from error
     listener.set_inheritable(True)
     return listener

@@ -50,6 +50,8 @@ class ConfigFiles:
         raw = _checked(path, content)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidValueError(f"{path!r} leads through a file that is no folder") from error
         except OSError as error:
             raise storage_error(error, file.parent) from error
         with locked_folders([file.parent]):
@@ -101,10 +103,9 @@ class ConfigFiles:
                 next_step=f"Use names without a dot in front, below a folder of components, that end in {', '.join(SUFFIXES)}",
             )
         folders = self._source.config_folders
-        beside = (
-            [self._source.folder / path] if any((self._source.folder / path).is_relative_to(folder) for folder in folders) else []
-        )
-        found = [file for file in [*beside, *(folder / path for folder in folders)] if lies_in(file, folders)]
+        beside = self._source.folder / path
+        is_beside = any(beside.is_relative_to(folder) for folder in folders)
+        found = [file for file in ([beside] if is_beside else [folder / path for folder in folders]) if lies_in(file, folders)]
         if not found:
             raise InvalidValueError(f"{path!r} lies outside of the folders of components")
         return found
