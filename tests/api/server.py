@@ -143,6 +143,10 @@ class Service:
     client: Client = field(default_factory=lambda: Client(0))
 
     @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.client.port}"
+
+    @property
     def log(self) -> str:
         """What it wrote to standard error."""
         return (self.folder.parent / f"{self.folder.name}.log").read_text(encoding="utf-8") if self._log.exists() else ""

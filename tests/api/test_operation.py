@@ -15,7 +15,7 @@ import pytest
 
 from tests.api import project
 from tests.api.server import Service, environment
-from tests.clusters import Cluster
+from tests.clusters import Cluster, Server
 
 
 def metric(text: str, name: str, **labels: str) -> float | None:
@@ -167,6 +167,32 @@ def test_a_session_continued_through_alternating_servers_is_whole(pair: tuple[Se
     for service in pair:
         kept = service.client.get("/execution/history/agent-shared").done()["execution_result"]["conversation_history"]
         assert [message["role"] for message in kept] == ["system", *["user", "assistant"] * 6]
+
+
+def test_requests_that_would_wait_too_long_for_the_database_are_sent_away(
+    start_service: Callable[..., Service], postgres_server: Server
+) -> None:
+    service = start_service("postgresql", AURITE_DB_POOL_SIZE="3", AURITE_DB_POOL_TIMEOUT="1")
+    api = service.client
+    with postgres_server.connect(service.variables["AURITE_DB_NAME"]) as foreign, ThreadPoolExecutor(12) as pool:
+        with foreign.transaction():
+            foreign.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+            listings = [pool.submit(api.get, "/execution/history") for _ in range(12)]
+            deadline = time.monotonic() + 20
+            while sum(listing.done() for listing in listings) < 9:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert api.get("/health").status == 200
+            assert metric(api.get("/metrics").body.decode(), "aurite_pool_in_use") != 0
+        answers = [listing.result(20) for listing in listings]
+
+    refused = [answer for answer in answers if answer.status != 200]
+    assert len(refused) == 9
+    for answer in refused:
+        answer.refused(503, "store_busy")
+        assert answer.headers["retry-after"]
+    api.get("/execution/history").done()
+    service.stop()
 
 
 def test_a_database_that_goes_and_comes_back_costs_503s_and_nothing_else(

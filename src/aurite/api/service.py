@@ -20,6 +20,7 @@ from aurite.config.workspace import Context, discover
 from aurite.errors import StoreBusyError
 from aurite.runtime.bridge import Bridge
 from aurite.runtime.host import ToolHost
+from aurite.runtime.stream import put_away
 from aurite.runtime.trial import Trials
 from aurite.stores import counter_of
 
@@ -33,6 +34,8 @@ _FILE_WORKERS = 8
 _MOST_WORKERS = 32
 WAITING = 200
 """Calls that may wait for the store or be carried out by it; one more is told to come back later."""
+PATIENCE = 5.0
+"""Seconds that a probe waits for the store."""
 _LAST_WRITES = 30.0
 """Seconds that runs may take to store how they ended."""
 RUNS = 500
@@ -69,6 +72,9 @@ class Service:
         on_server = settings.enable_db and settings.db_type == "postgresql"
         self.workers = min(settings.db_pool_size, _MOST_WORKERS) if on_server else _FILE_WORKERS
         self._bridge = Bridge(self.workers)
+        self._turns = asyncio.Semaphore(self.workers)
+        self._probe = Bridge(1)
+        self._looking: asyncio.Task[Health] | None = None
         self._opening = threading.Lock()
         self._former: list[Aurite] = []
         self._metered: MeteredSessions | None = None
@@ -133,16 +139,29 @@ class Service:
         """What ``work`` returned, carried out in a thread.
 
         Raises:
-            StoreBusyError: too many calls wait already.
+            StoreBusyError: too many calls wait already, or none of those under way ended in time.
             Whatever ``work`` raises.
         """
         if self.waiting >= WAITING:
             raise StoreBusyError("too much is asked of the store at this moment", next_step="Try again in a moment")
         self.waiting += 1
         try:
-            return await self._bridge.call(work)
+            await self._take_turn()
+            try:
+                return await self._bridge.call(work)
+            finally:
+                self._turns.release()
         finally:
             self.waiting -= 1
+
+    async def _take_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self.aurite.settings.db_pool_timeout):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise StoreBusyError(
+                f"{self.workers} calls of the store are under way, and none ended in time", next_step="Try again in a moment"
+            ) from error
 
     # Runs.
 
@@ -182,10 +201,17 @@ class Service:
         Raises:
             AuriteError: it is not well.
         """
-        return await self.call(self._look)
+        # Beside all other calls, and one for all who ask: a probe must not wait behind what it is asked about.
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._probe.call(self._look))
+        await asyncio.wait({self._looking}, timeout=PATIENCE)
+        if not self._looking.done():
+            raise StoreBusyError("the store does not answer", next_step="Try again in a moment")
+        return self._looking.result()
 
     def _look(self) -> Health:
         config = self.config
+        config.problems()  # brings the memory to where this process has heard of
         store_version = counter_of(self.aurite.database()) if self.in_database else self.aurite.components.version()
         return Health(ready=True, store_version=store_version, loaded_version=config.version)
 
@@ -195,10 +221,13 @@ class Service:
         deadline = time.monotonic() + _LAST_WRITES
         while self.runs_under_way and time.monotonic() < deadline:  # noqa: ASYNC110 - once in the life of a process
             await asyncio.sleep(0.05)
+        if self._looking is not None:
+            await put_away(self._looking)
         await self.tools.close()
         for aurite in (*self._former, self.aurite):
             await aurite.aclose()
         self._bridge.close()
+        self._probe.close()
 
 
 def _service(request: Request) -> Service:
