@@ -92,15 +92,23 @@ class Worker:
 
     def wait(self) -> list[Any]:
         """Everything it still reports, once it has ended well."""
-        output, errors = self.process.communicate(timeout=60)
+        output, errors = self._rest()
         assert self.process.returncode == 0, errors
         assert not errors
         return [json.loads(line) for line in output.splitlines()]
 
+    def _rest(self) -> tuple[str, str]:
+        # Not by communicate: that would leave out what a reading of lines has read ahead, and begin in the middle of one.
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        output, errors = self.process.stdout.read(), self.process.stderr.read()
+        self.process.wait(timeout=60)
+        return output, errors
+
     def kill(self) -> list[Any]:
         """Everything it had reported in full when SIGKILL hit it."""
         self.process.kill()
-        output, _ = self.process.communicate(timeout=60)
+        output, _ = self._rest()
         return [json.loads(line) for line in output.splitlines(keepends=True) if line.endswith("\n")]
 
 
