@@ -281,8 +281,13 @@ def test_debug_shows_the_events_and_short_the_answer_alone(quiet: Program) -> No
         assert "Session:" not in shown
 
 
-@pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_the_prompt_is_coloured_where_colours_are_wanted(quiet: Program, variables: dict[str, str], *, colored: bool) -> None:
+@pytest.mark.parametrize(
+    ("variables", "env_file", "colored"), [({}, "", True), ({"NO_COLOR": "1"}, "", False), ({}, "NO_COLOR=1\n", False)]
+)
+def test_the_prompt_is_coloured_where_colours_are_wanted(
+    quiet: Program, variables: dict[str, str], env_file: str, *, colored: bool
+) -> None:
+    (quiet.folder / ".env").write_text(env_file)
     with quiet.with_variables(**variables).terminal("run", "Packing Agent") as person:
         person.sees(ASKED)
         shown = leaves(person)

@@ -253,4 +253,5 @@ def test_nothing_that_was_said_passes_for_anything_else_in_markdown(project: Pro
     outside = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
     assert re.findall(r"^## \d+", outside, re.MULTILINE) == ["## 1", "## 2", "## 3"]
     assert "<" not in outside
+    assert not re.search("^>.*<", text, re.MULTILINE)  # a quotation may hold HTML
     assert not re.search("[\x1b\u202e]", text)
