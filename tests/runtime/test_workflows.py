@@ -241,6 +241,29 @@ def test_the_history_of_the_workflow_holds_for_steps_that_do_not_say_otherwise(
     assert len(provider.requests[-1].body["messages"]) == told
 
 
+def test_what_a_workflow_says_of_history_holds_for_workflows_inside_it_too(agents: Project) -> None:
+    (agents.folder / "c.py").write_text(
+        "from aurite import BaseCustomWorkflow\n"
+        "class C(BaseCustomWorkflow):\n"
+        "    async def run(self, initial_input, executor, session_id=None):\n"
+        "        return (await executor.run_agent('A', initial_input, session_id=session_id)).text\n"
+    )
+    agents.has("custom_workflow", "custom", module_path="c.py", class_name="C")
+    agents.has("graph_workflow", "graph", nodes=[{"node_id": "n", "name": "custom", "type": "custom_workflow"}])
+    agents.has("linear_workflow", "inner", steps=["graph"])
+    agents.has("linear_workflow", "outer", steps=["inner"], include_history=False)
+    assert run(agents, "outer", "hi", session_id="x")["final_output"] == SAID + "hi"
+    assert sessions(agents) == {}
+    agents.has("linear_workflow", "inner", steps=["graph"], include_history=True)
+    run(agents, "outer", "hi", session_id="x")
+    assert {key: value[1:3] for key, value in sessions(agents).items()} == {
+        "workflow-x-0": ("workflow-x", None),
+        "workflow-x-0-0": ("workflow-x", "workflow-x-0"),
+        "workflow-x-0-0-0": ("workflow-x", "workflow-x-0-0"),
+        "workflow-x-0-0-0-0": ("workflow-x", "workflow-x-0-0-0"),
+    }
+
+
 def test_a_workflow_goes_on_in_its_sessions_also_where_its_steps_have_changed(agents: Project) -> None:
     agents.has("linear_workflow", "W", steps=["A", "B"])
     run(agents, "W", "hi", session_id="x")
