@@ -175,7 +175,7 @@ def _reachable_python(library: Path) -> Path | None:
     (home / "bin").mkdir(parents=True)
     shutil.copyfile(os.path.realpath(sys.executable), home / "bin" / "python3")
     (home / "bin" / "python3").chmod(0o755)
-    left_out = shutil.ignore_patterns("__pycache__", "site-packages", "test", "tests", "idlelib", "ensurepip", "config-*")
+    left_out = shutil.ignore_patterns("site-packages", "test", "tests", "idlelib", "ensurepip", "config-*")
     shutil.copytree(base / "lib" / version, home / "lib" / version, ignore=left_out)
     for file in (base / "lib").glob("libpython*.so*"):
         shutil.copyfile(file, home / "lib" / file.name)
@@ -185,7 +185,7 @@ def _reachable_python(library: Path) -> Path | None:
 def _reachable(folder: Path, copy: Path) -> Path:
     if _can_reach(folder):
         return folder
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(folder, copy)
     return copy
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,8 @@ import pytest
 from tests.clusters import Cluster, free_port
 from tests.docker.container import Container, Ended
 
-DATA = Path(__file__).parents[1] / "data"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
 STOPPED = {0, -signal.SIGTERM, -signal.SIGINT, 130, 143}
 """How a service ends that was told to."""
 BROKEN = '[{"type": "llm", "name": "broken", "provider": 7}]'
@@ -37,6 +39,13 @@ def refused(ended: Ended, *words: str, status: int = 1) -> None:
     assert "Traceback" not in ended.log
 
 
+def health(container: Container) -> subprocess.CompletedProcess[str]:
+    """The health check of the image."""
+    program = [str(container.folder / "bin" / "python"), str(ROOT / "docker" / "healthcheck.py")]
+    environment = container.environment()
+    return subprocess.run(program, cwd=container.app, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
 # The service.
 
 
@@ -46,7 +55,9 @@ def test_the_service_exports_and_serves_and_ends_when_it_is_told_to(container: C
     assert "1 new" in service.log
     assert service.get("/config/components/llm", X_API_Key="k")[0] == 200
     assert service.get("/config/components/llm")[0] == 401
+    assert health(container).returncode == 0
     assert service.stop().status in STOPPED
+    assert health(container).returncode == 1
     assert llms(container) == ["offline"]
 
 
@@ -135,6 +146,18 @@ def test_a_server_that_comes_up_late_is_waited_for_and_a_wrong_password_is_not(o
     service.serves()
     assert "It takes connections after" in service.log
     assert "1 new" in service.log
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\baurite_[a-z_]+[a-z](?=`)", page)) <= set(
+        re.findall(r"\w+", service.get("/metrics", X_API_Key="k")[1])
+    )
+
+    server.stop()
+
+    unhealthy = health(on_server)
+    assert unhealthy.returncode == 1
+    assert "not_ready" in unhealthy.stderr
+    server.start()
+    service.serves()
     assert service.stop().status in STOPPED
     assert "right-one" not in service.log
 
