@@ -173,6 +173,25 @@ def test_a_run_that_is_stopped_is_kept_as_cancelled(slow: Program, sent: signal.
     assert session["message_count"] >= 2
 
 
+def test_a_workflow_that_is_stopped_is_kept_as_cancelled_with_its_step(slow: Program) -> None:
+    add(slow, "flow.json", {"type": "linear_workflow", "name": "Flow", "steps": ["Slow"]})
+    process = slow.start("run", "Flow", "go", "-id", "flow")
+    deadline = time.monotonic() + 60
+    while not list(slow.folder.rglob("waiting")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert {session["session_id"]: session["status"] for session in sessions(slow)} == {
+        "workflow-flow": "cancelled",
+        "workflow-flow-0": "cancelled",
+    }
+
+
 def test_a_run_whose_reader_goes_away_is_kept_as_cancelled(project: Program) -> None:
     ended = project.shell("aurite run 'Weather Agent' 'What is the weather in London?' --debug | head -1")
 
