@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurite.config.manager import ConfigManager
 from aurite.config.workspace import Context, discover
+from aurite.errors import InvalidValueError
 from aurite.model.records import Author
 from aurite.settings import Settings
 from aurite.storage.ports import ComponentStore, SessionStore
@@ -273,6 +274,8 @@ class Aurite:
         return Runner(self.config, self.sessions, self.settings)
 
     def _register(self, type_: str, config: Mapping[str, Any]) -> Registration:
+        if not isinstance(config, Mapping):
+            raise InvalidValueError(f"a component is registered by its document, not by a Python {type(config).__name__}")
         self.config.register_component_in_memory(type_, dict(config))
         return Registration()
 

@@ -7,12 +7,14 @@ import contextlib
 import json
 import time
 import traceback
+from typing import Any
 
 import pytest
 
 from aurite.app import Aurite
 from aurite.errors import (
     InvalidComponentError,
+    InvalidValueError,
     MissingExtraError,
     MissingKeyError,
     ModelError,
@@ -384,6 +386,38 @@ def test_an_answer_that_takes_longer_than_the_timeout_fails(project: Project, pr
     with pytest.raises(ModelError, match="did not answer in time"):
         project.run("A", "hi")
     assert time.monotonic() - started < 10
+
+
+def test_a_run_that_is_cancelled_while_it_is_being_begun_is_marked_so(project: Project, provider: Provider) -> None:
+    agent(project)
+    provider.says("never heard")
+
+    async def cancel_while_it_begins(aurite: Aurite) -> None:
+        begun, start_run = asyncio.Event(), aurite.sessions.start_run
+        loop = asyncio.get_running_loop()
+
+        def slow_start(*args: Any, **kwargs: Any) -> Any:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.2)
+            return start_run(*args, **kwargs)
+
+        aurite.sessions.start_run = slow_start  # type: ignore[method-assign]  # as slow as a busy disk
+        run = asyncio.create_task(aurite.run_agent("A", "hello", session_id="x"))
+        await begun.wait()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    project.alone(cancel_while_it_begins)
+    assert project.run_status("agent-x") == ["cancelled"]
+
+
+@pytest.mark.parametrize("message", [None, 3, ["x"]])
+def test_a_message_that_is_no_text_is_refused_before_a_session_is_made(project: Project, provider: Provider, message: Any) -> None:
+    agent(project)
+    with pytest.raises(InvalidValueError, match="text"):
+        project.run("A", message, session_id="x")
+    assert project.run_status("agent-x") == []
 
 
 def test_a_cancelled_run_is_marked_so(project: Project, provider: Provider) -> None:

@@ -69,8 +69,7 @@ class Recorder:
         """
         self.documents += [entry.document for entry in opening]
         if self._session:
-            run = NewRun(self._run_id, owner=this_process())
-            await self._bridge.call(self._store.start_run, self._session, run, self._new_messages(opening))
+            await self._start(self._session, opening)
         end = RunEnd("failed", error="the program stopped the run")
         try:
             yield
@@ -83,6 +82,14 @@ class Recorder:
             raise
         finally:
             await self._finish(end)
+
+    async def _start(self, session: NewSession, opening: Sequence[Entry]) -> None:
+        run = NewRun(self._run_id, owner=this_process())
+        try:
+            await self._bridge.call(self._store.start_run, session, run, self._new_messages(opening))
+        except asyncio.CancelledError:
+            await self._finish(RunEnd("cancelled"))  # the bridge has waited for the write, so the run is there
+            raise
 
     async def stored(self) -> list[Message]:
         """The session so far."""

@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aurite.errors import UsageError
+from aurite.errors import InvalidValueError, UsageError
 from aurite.model.jsontext import check, decode
 from aurite.model.records import NewSession, SessionFilter
 from aurite.runtime.bridge import Bridge
@@ -155,6 +155,8 @@ class Runner:
         shows_history: bool = False,
     ) -> AgentRunResult:
         self._claim_loop()
+        if not isinstance(user_message, str):
+            raise InvalidValueError(f"a message to an agent is text, not a Python {type(user_message).__name__}")
         given = session_id_for(session_id)
         plan = await self.plan_agent(agent_name, system_prompt=system_prompt)
         if shows_history and plan.include_history is None:
