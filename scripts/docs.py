@@ -20,10 +20,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import click
 
 from aurite import errors
+from aurite.api.application import application
+from aurite.api.errors import status_of
+from aurite.app import Aurite
 from aurite.cli.errors import exit_status
 from aurite.cli.main import aurite
 from aurite.errors import AuriteError
 from aurite.model.kinds import KINDS, Kind
+from aurite.settings import Settings
 from aurite.variables import VARIABLES, Variable
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +72,7 @@ def _part(name: str) -> str:
         "errors": error_tables,
         "component": component,
         "components": components,
+        "rest": rest,
     }
     text = "\n".join(make[word](*[argument] if argument else []))
     return "\n" + re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n\n"
@@ -157,7 +162,7 @@ def error_tables() -> Iterator[str]:
         "Running agents": lambda kind: issubclass(kind, errors.RunError),
     }
     for heading, belongs in groups.items():
-        yield from (f"## {heading}", "", "| code | class | exit status | meaning |", "| --- | --- | --- | --- |")
+        yield from (f"## {heading}", "", "| code | class | exit status | HTTP | meaning |", "| --- | --- | --- | --- | --- |")
         yield from (_error(kind) for kind in _error_classes() if belongs(kind))
         yield ""
 
@@ -170,18 +175,103 @@ def _error_classes() -> list[type[AuriteError]]:
 
 def _error(kind: type[AuriteError]) -> str:
     meaning = inspect.cleandoc(kind.__doc__ or "").split("\n\n", maxsplit=1)[0].replace("``", "`")
-    return f"| `{kind.code}` | `{kind.__name__}` | {_exit_status(kind)} | {_cell(meaning)} |"
+    return f"| `{kind.code}` | `{kind.__name__}` | {_exit_status(kind)} | {status_of(_made(kind))} | {_cell(meaning)} |"
 
 
 def _exit_status(kind: type[AuriteError]) -> int:
     """The status that the program ends with when it meets the error."""
-    facts: dict[str, Any] = {"current": None, "revision": None} if kind is errors.RevisionConflictError else {}
 
     def fail() -> None:
-        raise kind("made for the documentation", **facts)
+        raise _made(kind)
 
     with redirect_stderr(io.StringIO()):
         return exit_status(click.Command("failing", callback=fail), [])
+
+
+def _made(kind: type[AuriteError]) -> AuriteError:
+    needed: dict[type[AuriteError], dict[str, Any]] = {
+        errors.RevisionConflictError: {"current": None, "revision": None},
+        errors.MisfitError: {"reasons": ()},
+        errors.VerificationError: {"differences": ()},
+    }
+    return kind("made for the documentation", **needed.get(kind, {}))
+
+
+# The service.
+
+
+def rest() -> Iterator[str]:
+    """Every operation of the service by its tag, and the objects that it takes and gives."""
+    document = application(Aurite(settings=Settings.from_env(ROOT))).openapi()
+    operations = [
+        (operation["tags"][0], method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    for tag in dict.fromkeys(tag for tag, *_ in operations):
+        yield from (f"## {tag}", "", "| operation | what it does | takes | gives | refuses |", "| --- | --- | --- | --- | --- |")
+        yield from (_operation(*facts) for of, *facts in operations if of == tag)
+        yield ""
+    yield from ("## Objects", "")
+    for name, schema in document["components"]["schemas"].items():
+        if name not in _UNUSED_SCHEMAS:
+            yield from _schema(name, schema)
+
+
+_UNUSED_SCHEMAS = {"HTTPValidationError", "ValidationError"}
+"""FastAPI's own; ours are others."""
+_ALWAYS_REFUSED = {"400", "401", "413", "422", "500", "503"}
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
+    query = [f"`?{parameter['name']}`" for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+    headers = [f"`{parameter['name'].title()}`" for parameter in operation.get("parameters", []) if parameter["in"] == "header"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    taken = ", ".join([*([_shape(body)] if body else []), *query, *headers])
+    status, answer = next((status, answer) for status, answer in operation["responses"].items() if status < "3")
+    content = answer.get("content", {})
+    given = (
+        _shape(content["application/json"]["schema"])
+        if "application/json" in content
+        else ", ".join(content) or f"{status}, nothing"
+    )
+    refused = ", ".join(sorted(set(operation["responses"]) - _ALWAYS_REFUSED - {status}))
+    return f"| `{method} {path}` | {_cell(operation.get('description') or operation['summary'])} | {taken} | {given} | {refused} |"
+
+
+def _schema(name: str, schema: dict[str, Any]) -> Iterator[str]:
+    yield from (
+        f"### {name}",
+        "",
+        _cell(schema.get("description", "")),
+        "",
+        "| field | type | default | meaning |",
+        "| --- | --- | --- | --- |",
+    )
+    for field, facts in schema.get("properties", {}).items():
+        is_required = field in schema.get("required", [])
+        default = "required" if is_required else f"`{_json(facts['default'])}`" if facts.get("default") is not None else ""
+        yield f"| `{field}` | {_shape(facts)} | {default} | {_cell(facts.get('description', ''))} |"
+    yield ""
+
+
+def _shape(schema: dict[str, Any]) -> str:
+    """What a JSON Schema takes, in words."""
+    words = {"string": "text", "integer": "whole number", "boolean": "true or false", "number": "number", "null": "null"}
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in schema or "const" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if "anyOf" in schema:
+        return " or ".join(_shape(choice) for choice in schema["anyOf"])
+    kind = schema.get("type")
+    if kind == "array":
+        return f"list of {_shape(schema.get('items', {}))}"
+    if kind == "object":
+        inside = schema.get("additionalProperties")
+        return f"object of {_shape(inside)}" if isinstance(inside, dict) and inside else "object"
+    return words.get(str(kind), "anything")
 
 
 # Component types.

@@ -255,3 +255,36 @@ class McpServerError(RunError):
     """An MCP server did not start, or died, or did not answer in time."""
 
     code = "mcp_server_failed"
+
+
+class ToolFailedError(RunError):
+    """A tool that was called over HTTP did not answer."""
+
+    code = "tool_failed"
+
+
+class ToolTimeoutError(ToolFailedError):
+    """A tool that was called over HTTP did not answer in time."""
+
+    code = "tool_timeout"
+
+
+# The service.
+
+
+class NotThereError(AuriteError):
+    """Something that is neither a component nor a session is not there: a tool, a file, a project."""
+
+    code = "not_found"
+
+
+class TakenError(AuriteError):
+    """Something that is neither a component nor a session is there already: a file, a project."""
+
+    code = "exists"
+
+
+class ClientGoneError(AuriteError):
+    """The client went away, so what it asked for was cancelled."""
+
+    code = "client_gone"

@@ -1,4 +1,4 @@
-"""Whatever is sent to any route, the service refuses it or carries it out; it never fails by itself."""
+"""Whatever is sent to any route, the service refuses it or carries it out, as its own document says; it never fails by itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from tests.api.server import KEY, Service
 
@@ -84,6 +86,10 @@ def try_out(  # noqa: PLR0917 - one call
         statuses.add(answer.status_code)
         if answer.status_code >= 500:
             failures.append(f"{operation.method} {case.formatted_path}: {answer.status_code} {answer.text[:300]} for {case.body!r}")
+        try:
+            case.validate_response(answer, checks=[response_schema_conformance, status_code_conformance])
+        except FailureGroup as group:
+            failures.extend(f"{operation.method} {case.formatted_path}: {each} {answer.text[:300]}" for each in group.exceptions)
 
     with suppress(Unsatisfiable):  # a route that takes nothing cannot be given anything wrong
         send()

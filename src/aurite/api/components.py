@@ -49,14 +49,14 @@ async def list_types() -> Response:
     return Json(list(KINDS))
 
 
-@router.get("/components/{component_type}", response_model=list[Document], responses=refusals(400))
+@router.get("/components/{component_type}", response_model=list[Document], responses=refusals())
 async def list_components(component_type: ComponentType, service: Served) -> Response:
     """List the components of a type, which may be written in the plural, by name."""
     found = await service.call(lambda: service.config.components(kind_of(component_type).type))
     return list_of(component.document for component in found)
 
 
-@router.post("/components/{component_type}", response_model=ComponentCreated, responses=refusals(400, 409))
+@router.post("/components/{component_type}", response_model=ComponentCreated, responses=refusals(409))
 async def create(component_type: ComponentType, body: ComponentCreate, service: Served) -> Response:
     """Create a component."""
 
@@ -73,14 +73,14 @@ async def create(component_type: ComponentType, body: ComponentCreate, service: 
     return Json({"message": message, "component": component.config()}, headers=_etag(component))
 
 
-@router.get("/components/{component_type}/{component_id:name}", response_model=Document, responses=refusals(400, 404))
+@router.get("/components/{component_type}/{component_id:name}", response_model=Document, responses=refusals(404))
 async def show(component_type: ComponentType, component_id: Name, service: Served) -> Response:
     """Show a component's document; its revision is the ETag."""
     component = await service.call(lambda: service.config.require_component(component_type, component_id))
     return JsonText(component.document.encode(), headers=_etag(component))
 
 
-@router.put("/components/{component_type}/{component_id:name}", response_model=Done, responses={**refusals(400, 404), **_CONFLICT})
+@router.put("/components/{component_type}/{component_id:name}", response_model=Done, responses={**refusals(404), **_CONFLICT})
 async def update(
     component_type: ComponentType, component_id: Name, body: ComponentUpdate, service: Served, if_match: IfMatch = None
 ) -> Response:
@@ -101,9 +101,7 @@ async def update(
     return Json({"message": f"Component '{component_id}' updated successfully."}, headers=_etag(component))
 
 
-@router.delete(
-    "/components/{component_type}/{component_id:name}", response_model=Done, responses={**refusals(400, 404), **_CONFLICT}
-)
+@router.delete("/components/{component_type}/{component_id:name}", response_model=Done, responses={**refusals(404), **_CONFLICT})
 async def delete(component_type: ComponentType, component_id: Name, service: Served, if_match: IfMatch = None) -> Response:
     """Delete a component."""
 
@@ -120,9 +118,7 @@ async def delete(component_type: ComponentType, component_id: Name, service: Ser
     return Json({"message": f"Component '{component_id}' deleted successfully."})
 
 
-@router.post(
-    "/components/{component_type}/{component_id:name}/validate", response_model=ComponentFindings, responses=refusals(400, 404)
-)
+@router.post("/components/{component_type}/{component_id:name}/validate", response_model=ComponentFindings, responses=refusals(404))
 async def validate(component_type: ComponentType, component_id: Name, service: Served) -> Response:
     """Say what is wrong with a component; 422 where it cannot be used."""
     kind = kind_of(component_type)
@@ -133,9 +129,7 @@ async def validate(component_type: ComponentType, component_id: Name, service: S
     return Json({**body, "errors": [], "warnings": list(findings.warnings)})
 
 
-@router.get(
-    "/components/{component_type}/{component_id:name}/history", response_model=RevisionList, responses=refusals(400, 404, 409)
-)
+@router.get("/components/{component_type}/{component_id:name}/history", response_model=RevisionList, responses=refusals(404, 409))
 async def revisions(component_type: ComponentType, component_id: Name, service: Served) -> Response:
     """Show every value that a component had, newest first; 409 where components are kept in files."""
     found = await service.call(lambda: service.config.history.revisions(component_type, component_id))
@@ -145,7 +139,7 @@ async def revisions(component_type: ComponentType, component_id: Name, service: 
 @router.post(
     "/components/{component_type}/{component_id:name}/rollback",
     response_model=Document,
-    responses={**refusals(400, 404, 409), **_CONFLICT},
+    responses={**refusals(404, 409), **_CONFLICT},
 )
 async def roll_back(
     component_type: ComponentType, component_id: Name, body: Rollback, service: Served, if_match: IfMatch = None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aurite.api.errors import ClientGoneError, told
-from aurite.errors import AuriteError
+from aurite.api.errors import told
+from aurite.errors import AuriteError, ClientGoneError
 from aurite.model.jsontext import encode
 from aurite.runtime.results import Event
 from aurite.runtime.results import error as error_event

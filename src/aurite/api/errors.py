@@ -55,6 +55,10 @@ STATUS: Mapping[type[AuriteError], int] = MappingProxyType(
         errors.SchemaOutdatedError: 503,
         errors.StoreFullError: 507,
         errors.RunError: 500,
+        errors.ToolTimeoutError: 504,
+        errors.NotThereError: 404,
+        errors.TakenError: 409,
+        errors.ClientGoneError: 499,
     }
 )
 """By class; a class that is not here has the status of the nearest one above it."""
@@ -68,45 +72,9 @@ RETRY_AFTER = 2
 """Seconds after which a client may ask again when the store is away or too much is asked of it."""
 
 
-class NotThereError(AuriteError):
-    """Something that is neither a component nor a session is not there: a tool, a file, a project."""
-
-    code = "not_found"
-
-
-class TakenError(AuriteError):
-    """Something that is neither a component nor a session is there already: a file, a project."""
-
-    code = "exists"
-
-
-class ClientGoneError(AuriteError):
-    """The client went away, so what it asked for was cancelled."""
-
-    code = "client_gone"
-
-
-class ToolFailedError(errors.RunError):
-    """A tool answered with an error."""
-
-    code = "tool_failed"
-
-
-class ToolTimeoutError(errors.RunError):
-    """A tool did not answer in time."""
-
-    code = "tool_timeout"
-
-
-_OURS: Mapping[type[AuriteError], int] = MappingProxyType(
-    {NotThereError: 404, TakenError: 409, ClientGoneError: 499, ToolTimeoutError: 504}
-)
-
-
 def status_of(error: AuriteError) -> int:
     """The HTTP status that an error is answered with."""
-    table = {**STATUS, **_OURS}
-    return next(table[kind] for kind in type(error).__mro__ if kind in table)
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 def refusal(

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from aurite.api.errors import NotThereError, TakenError
 from aurite.api.guards import SLASH
 from aurite.api.json import ExactRoute, Json
 from aurite.api.models import Done, FileCreate, FileUpdate, SourceInfo
 from aurite.api.names import Name
 from aurite.api.refusals import refusals
 from aurite.api.service import Served, Service
-from aurite.errors import NotSupportedError
+from aurite.errors import NotSupportedError, NotThereError, TakenError
 from aurite.stores import config_files
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ async def clean_up(
     return Json({"message": f"Cleanup completed; {deleted} sessions were deleted", "deleted": deleted})
 
 
-@router.get("/{session_id:name}", response_model=ExecutionHistory, responses=refusals(400, 404))
+@router.get("/{session_id:name}", response_model=ExecutionHistory, responses=refusals(404))
 async def show_history(session_id: Name, service: Served) -> Response:
     """Show what a run returned, with all its messages. The id may lack its prefix; 400 where it fits several sessions."""
 
@@ -95,7 +95,7 @@ async def show_history(session_id: Name, service: Served) -> Response:
     return Json(await service.call(work))
 
 
-@router.delete("/{session_id:name}", status_code=204, response_class=Response, responses=refusals(400, 404))
+@router.delete("/{session_id:name}", status_code=204, response_class=Response, responses=refusals(404))
 async def delete_history(session_id: Name, service: Served) -> Response:
     """Delete a session with its messages, a workflow with its steps."""
 
@@ -107,7 +107,7 @@ async def delete_history(session_id: Name, service: Served) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{session_id:name}/tags", response_model=Tags, responses=refusals(400, 404))
+@router.post("/{session_id:name}/tags", response_model=Tags, responses=refusals(404))
 async def change_tags(session_id: Name, body: TagChange, service: Served) -> Response:
     """Add tags to a session, or remove them."""
 

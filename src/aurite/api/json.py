@@ -8,16 +8,14 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.routing import APIRoute
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from aurite.errors import InvalidValueError
 from aurite.model.jsontext import check, decode, encode
 
 
-class Json(Response):
+class Json(JSONResponse):
     """A value as the answer."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         return encode(content).encode()

@@ -8,8 +8,8 @@ from importlib.resources import files
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from aurite.api.errors import NotThereError
 from aurite.api.json import Json
+from aurite.errors import NotThereError
 
 router = APIRouter(include_in_schema=False)
 

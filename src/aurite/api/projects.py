@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from aurite.api.errors import NotThereError, TakenError
 from aurite.api.json import ExactRoute, Json
 from aurite.api.models import Done, ProjectCreate, ProjectInfo, ProjectUpdate, WorkspaceInfo
 from aurite.api.names import Name
 from aurite.api.refusals import refusals
 from aurite.api.service import Served, Service
 from aurite.config.projects import Project, Projects
+from aurite.errors import NotThereError, TakenError
 
 router = APIRouter(prefix="/config", tags=["Configuration Manager"], route_class=ExactRoute)
 

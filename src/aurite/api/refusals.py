@@ -22,7 +22,7 @@ _MEANINGS = {
 def refusals(*statuses: int, of_a_run: bool = False) -> dict[int | str, dict[str, Any]]:
     """The refusals that every route has, and those given."""
     found: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({401, 413, 422, 500, 503, *statuses}):
+    for status in sorted({400, 401, 413, 422, 500, 503, *statuses}):
         model = ValidationProblem if status == 422 else RunRefusal if of_a_run and status in (404, 500) else Refusal
         found[status] = {"model": model, "description": _MEANINGS[status]}
     return found

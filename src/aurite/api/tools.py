@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aurite.api.connected import while_connected
-from aurite.api.errors import NotThereError, ToolFailedError, ToolTimeoutError
 from aurite.api.json import ExactRoute, Json
 from aurite.api.models import (
     Document,
@@ -27,7 +26,7 @@ from aurite.api.models import (
 from aurite.api.names import Name
 from aurite.api.refusals import refusals
 from aurite.api.service import Served, Service
-from aurite.errors import InvalidComponentError, McpServerError
+from aurite.errors import InvalidComponentError, McpServerError, NotThereError, ToolFailedError, ToolTimeoutError
 from aurite.model.jsontext import check
 from aurite.model.names import check_name
 from aurite.model.records import Component
@@ -156,13 +155,13 @@ async def test_server(server_name: Name, service: Served, request: Request) -> R
     return Json(await while_connected(request, work()))
 
 
-@router.get("/{tool_name:name}", response_model=ToolDetails, responses=refusals(400, 404))
+@router.get("/{tool_name:name}", response_model=ToolDetails, responses=refusals(404))
 async def show_tool(tool_name: Name, service: Served) -> Response:
     """Show a tool, named `server-tool`, or bare where one server alone has it."""
     return Json(_tool(_found(service, tool_name)))
 
 
-@router.post("/{tool_name:name}/call", response_model=Document, responses=refusals(400, 404, 504))
+@router.post("/{tool_name:name}/call", response_model=Document, responses=refusals(404, 504))
 async def call_tool(tool_name: Name, body: ToolCallArgs, service: Served, request: Request) -> Response:
     """Call a tool; a tool that answers with an error is told as 200 with `isError`, as MCP does."""
     tool = _found(service, tool_name)
