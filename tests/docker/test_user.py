@@ -84,6 +84,20 @@ def test_root_is_not_led_to_another_folder_by_a_link(container: Container) -> No
 
 
 @needs_root
+def test_root_gives_away_nothing_behind_a_link(container: Container) -> None:
+    """The service could have made it, to a folder that it may write and that holds files of others."""
+    shared = container.folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (shared / "aurite.db").touch(mode=0o600)
+    (container.folder / "link").symlink_to(shared)
+
+    container.with_variables(AURITE_DB_PATH=str(container.folder / "link" / "aurite.db")).run("true")
+
+    assert owners(shared) == {"aurite.db": 0}
+
+
+@needs_root
 def test_a_folder_of_the_system_is_never_given_away(container: Container) -> None:
     before = Path("/usr").stat()
     ended = container.with_variables(AURITE_DB_PATH="/usr/aurite.db").run("export")

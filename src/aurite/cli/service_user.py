@@ -41,18 +41,19 @@ def hand_over(place: Place, *, to: int = SERVICE_USER) -> None:
     """
     try:
         _make(place.folder, to)
-        if _is_writable_for(to, place.folder):
-            descriptor = os.open(place.folder, os.O_RDONLY | os.O_DIRECTORY)
-        else:
-            if place.folder.resolve() in _NOT_OURS:
-                raise SettingsError(
-                    f"the data folder {place.folder} belongs to the system",
-                    next_step="Let AURITE_DB_PATH name a file in a folder of its own, such as /data/aurite.db",
-                )
-            # A symbolic link could lead root to any folder.
-            descriptor = os.open(place.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            os.fchown(descriptor, to, to)
+        is_writable = _is_writable_for(to, place.folder)
+        if is_writable and place.folder.is_symlink():
+            return
+        if not is_writable and place.folder.resolve() in _NOT_OURS:
+            raise SettingsError(
+                f"the data folder {place.folder} belongs to the system",
+                next_step="Let AURITE_DB_PATH name a file in a folder of its own, such as /data/aurite.db",
+            )
+        # A symbolic link could lead root to any folder.
+        descriptor = os.open(place.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
+            if not is_writable:
+                os.fchown(descriptor, to, to)
             _hand_over_files(descriptor, place.prefix, to)
         finally:
             os.close(descriptor)
