@@ -34,7 +34,7 @@ KNOWN = {
 """What there is to be worked on; requests that do not fit the document name anything."""
 
 EXAMPLES = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     database=None,
     phases=(Phase.generate,),

@@ -132,7 +132,7 @@ ESCAPES = (
     "config//all.json",
     "config/all.json/x.json",
     "config/all\\..\\x.json",
-    "",
+    "/",
 )
 
 
@@ -223,6 +223,11 @@ def test_only_plain_variables_can_be_set(files_api: Client) -> None:
     assert shown["A_PLACE"]["value"] == "here"
     assert shown["API_KEY"] == {"name": "API_KEY", "value": "********", "is_sensitive": True}
     files_api.get("/config/components").done()
+
+
+def test_a_slash_too_many_does_no_harm(files_api: Client) -> None:
+    assert files_api.get("/config/components/").done() == files_api.get("/config/components").done()
+    assert files_api.get("/execution/history/").status == files_api.get("/tools").status == files_api.get("/tools/").status == 200
 
 
 def test_broken_requests_do_not_trouble_the_service(files_api: Client) -> None:

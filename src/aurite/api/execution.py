@@ -24,9 +24,7 @@ router = APIRouter(prefix="/execution", tags=["Execution Facade"], route_class=E
 
 WorkflowKind = Literal["linear", "graph", "custom"]
 _REFUSED = refusals(404, 409, of_a_run=True)
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {}}, "description": "The events of the run"}
-}
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "The events of the run"}}
 
 
 @router.get("/status", response_model=Ok, responses=refusals())

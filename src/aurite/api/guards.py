@@ -104,7 +104,9 @@ def _read(raw: bytes) -> str | None:
         return None
     if any(ord(character) < 0x20 or ord(character) == 0x7F for segment in segments for character in segment):
         return None
-    return "/".join(segment.replace("/", SLASH) for segment in segments)
+    path = "/".join(segment.replace("/", SLASH) for segment in segments)
+    # 0.4 sent those who wrote a slash too many to the right place; here they are there at once.
+    return path.removesuffix("/") if len(path) > 1 and path != "/tools/" else path
 
 
 class BodyLimit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -41,12 +42,21 @@ class ExactRequest(Request):
         Raises:
             json.JSONDecodeError: it is not JSON or is nested too deeply; becomes a 422.
         """
+        raw = await self.body()
         try:
-            value = decode(await self.body())
-            check(value, what="body", max_bytes=1 << 62)  # the number of bytes was looked at before
+            return _value(raw) if len(raw) < _LARGE else await asyncio.to_thread(_value, raw)
         except InvalidValueError as error:
             raise json.JSONDecodeError(error.message, "", 0) from error
-        return value
+
+
+_LARGE = 256 * 1024
+"""Bytes from which on a body is read in a thread, so that others need not wait for it."""
+
+
+def _value(raw: bytes) -> Any:
+    value = decode(raw)
+    check(value, what="body", max_bytes=1 << 62)  # the number of bytes was looked at before
+    return value
 
 
 class ExactRoute(APIRoute):

@@ -19,7 +19,7 @@ class JsonLines(logging.Formatter):
             "process": record.process,
         }
         facts = getattr(record, "facts", None)
-        line |= facts if facts is not None else {"message": record.getMessage()}
+        line |= facts if facts is not None else {"message": _message(record)}
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__  # its text may hold a secret
         return json.dumps(line)
@@ -30,19 +30,25 @@ class PlainLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        text = " ".join(record.getMessage().split())
+        text = " ".join(_message(record).split())
         error = f" ({record.exc_info[0].__name__})" if record.exc_info and record.exc_info[0] is not None else ""
         return f"{when} {record.levelname} {text}{error}"
 
 
+def _message(record: logging.LogRecord) -> str:
+    """What is to be said; of libraries the first line alone: asyncio shows a lost error behind it, with whatever its text holds."""
+    said = record.getMessage()
+    return said if record.name.startswith("aurite") else said.partition("\n")[0]
+
+
 def configuration(level: str, *, as_json: bool) -> dict[str, Any]:
     """For :func:`logging.config.dictConfig`, in every worker."""
-    quiet = "WARNING" if level == "INFO" else level
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"lines": {"()": JsonLines if as_json else PlainLines}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
-        "root": {"handlers": ["stderr"], "level": quiet if level != "DEBUG" else "INFO"},
+        # Libraries log URLs and headers below this level, and a key may be in them.
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
         "loggers": {"aurite": {"level": level}, "uvicorn": {"level": "WARNING"}, "uvicorn.error": {"level": "WARNING"}},
     }

@@ -141,12 +141,15 @@ def _is_ours(pid: int) -> bool:
 
 
 def _command(pid: int) -> list[str]:
-    """Program and first arguments; further ones may hold anything."""
+    """Program and Python file or module; further arguments may hold anything."""
     try:
         raw = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return []
-    return [word.decode("utf-8", "backslashreplace") for word in raw.rstrip(b"\0").split(b"\0")][:3]
+    words = [word.decode("utf-8", "backslashreplace") for word in raw.rstrip(b"\0").split(b"\0")]
+    if words[1:2] == ["-m"]:
+        return words[:3]
+    return words[:2] if words[1:] and words[1].endswith((".py", "/aurite")) else words[:1]
 
 
 def _alone() -> dict[str, Any]:

@@ -115,6 +115,8 @@ class ToolHost:
 
     async def unregister(self, name: str) -> bool:
         """End a server; False where it is not registered."""
+        if name not in self._registered:
+            return False
         async with self._guard(name):
             registered = self._registered.pop(name, None)
             if registered is not None:
