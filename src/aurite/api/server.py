@@ -59,9 +59,14 @@ def run(settings: Settings, folder: Path, *, host: str, port: int, workers: int,
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP: asyncio turns Nagle's delay off, 40 ms for an answer, only for a socket that says what it is.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
+        listener.close()
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
         raise UsageError(f"port {port} of {host} cannot be had: {reason}", next_step="Give another --port or --host.") from error
     listener.set_inheritable(True)
