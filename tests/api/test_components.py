@@ -168,3 +168,17 @@ def test_a_change_of_the_files_by_hand_is_served_at_once(files_api: Client, serv
     assert files_api.get("/system/health").done()["status"] == "degraded"
     file.unlink()
     assert files_api.get("/system/health").done()["status"] == "healthy"
+
+
+def test_a_project_made_over_http_holds_components_at_once(files_api: Client) -> None:
+    files_api.post("/config/projects", {"name": "fresh", "description": "New"}).done()
+    create(files_api, "in fresh", project="fresh")
+    assert files_api.get("/config/files/fresh").done() == ["config/llms/llms.json"]
+    shown = files_api.get("/config/projects/fresh").done()
+    assert (shown["description"], shown["is_active"], shown["include_configs"]) == ("New", False, ["config"])
+
+    files_api.put("/config/projects/fresh", {"new_name": "renamed", "include_configs": ["config", "more"]}).done()
+    assert "renamed" in files_api.get("/config/workspaces/active").done()["projects"]
+    files_api.get("/config/components/llms/in%20fresh").done()
+    files_api.delete("/config/projects/renamed").done()
+    files_api.get("/config/components/llms/in%20fresh").refused(404, "component_not_found")
