@@ -11,7 +11,7 @@ from pathlib import Path
 from aurite.config.manager import ConfigManager
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from bench import bare, material
 from bench.measuring import Measured, at_most, by_turns, seconds_at_most
 from bench.scale import Scale

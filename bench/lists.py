@@ -9,7 +9,7 @@ import apsw
 
 from aurite.model.records import SessionFilter
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from bench import bare, material
 from bench.measuring import Measured, at_most, by_turns
 from bench.scale import Scale

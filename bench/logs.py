@@ -10,7 +10,7 @@ import apsw
 
 from aurite.model.jsontext import decode
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from bench import bare, material
 from bench.measuring import Measured, at_most, by_turns
 from bench.scale import Scale

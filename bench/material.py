@@ -9,7 +9,7 @@ from pathlib import Path
 from aurite.model.records import Author, Change, Create, NewMessage, NewRun, NewSession
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 
 AUTHOR = Author("bench")
 PROJECT = '[aurite]\ntype = "project"\ninclude_configs = ["config"]\n'

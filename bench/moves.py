@@ -18,8 +18,8 @@ from aurite.storage.moving import Movable
 from aurite.storage.postgres.database import PostgresDatabase
 from aurite.storage.postgres.moving import PostgresMovable
 from aurite.storage.postgres.target import PostgresTarget
-from aurite.storage.sqlite import SqliteDatabase
-from aurite.storage.sqlite_moving import SqliteMovable
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.moving import SqliteMovable
 from aurite.storage.tables import TABLES
 from aurite.transfer.migrate import migrate as move
 from bench import bare, material

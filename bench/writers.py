@@ -16,7 +16,7 @@ from time import perf_counter
 import apsw
 
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from bench import bare, material
 from bench.measuring import Budget, Measured, at_least
 from bench.scale import Scale

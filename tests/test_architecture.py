@@ -21,10 +21,10 @@ PORTS = (
     "storage.moving",
     "storage.tables",
     "storage.copytext",
-    "storage.backup_file",
-    "storage.backup_manifest",
-    "storage.project_folder",
-    "storage.config_files",
+    "storage.backup.file",
+    "storage.backup.manifest",
+    "storage.files.project_folder",
+    "storage.files.config_files",
     "storage.whole_file",
 )
 """What a store is to all other rooms: its contract, what changes come to, where files lie, and how their errors are told; and what
@@ -125,12 +125,12 @@ def test_every_module_keeps_to_its_room() -> None:
 @pytest.mark.parametrize(
     ("where", "code"),
     [
-        ("storage/files.py", "from aurite.config import manager"),
+        ("storage/files/store.py", "from aurite.config import manager"),
         ("model/records.py", "import aurite.settings"),
         ("model/kinds/agent.py", "def f():\n    from aurite.storage.ports import ComponentStore"),
-        ("config/manager.py", "from aurite.storage.sqlite import SqliteDatabase"),
-        ("config/manager.py", "from aurite.storage import sqlite"),
-        ("cli/main.py", "from aurite.storage import files"),
+        ("config/manager.py", "from aurite.storage.sqlite.database import SqliteDatabase"),
+        ("config/manager.py", "from aurite.storage.sqlite import database as sqlite"),
+        ("cli/main.py", "from aurite.storage.files import store as files"),
         ("transfer/export.py", "from aurite.runtime.runner import Runner"),
         ("runtime/runner.py", "from aurite.app import Aurite"),
         ("cli/main.py", "from aurite.api import errors"),
@@ -155,13 +155,13 @@ def test_a_broken_rule_is_noticed(where: str, code: str) -> None:
 @pytest.mark.parametrize(
     ("where", "code"),
     [
-        ("app.py", "from aurite.storage.sqlite import SqliteDatabase"),
+        ("app.py", "from aurite.storage.sqlite.database import SqliteDatabase"),
         ("config/manager.py", "from aurite.storage.ports import ComponentStore"),
         ("config/manager.py", "from aurite.config.workspace import discover"),
         ("settings.py", "import os\nos.environ.get('KEY')"),
         ("cli/errors.py", "try:\n    f()\nexcept Exception:\n    g()"),
-        ("storage/sqlite.py", "try:\n    f()\nexcept BaseException:\n    rollback()\n    raise"),
-        ("storage/sqlite.py", "with contextlib.suppress(OSError):\n    f()"),
+        ("storage/sqlite/database.py", "try:\n    f()\nexcept BaseException:\n    rollback()\n    raise"),
+        ("storage/sqlite/database.py", "with contextlib.suppress(OSError):\n    f()"),
     ],
 )
 def test_what_is_allowed_passes(where: str, code: str) -> None:

@@ -17,7 +17,7 @@ from aurite.config.manager import ConfigManager
 from aurite.model.records import Author, Create, NewMessage, NewRun, NewSession, SessionFilter
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing.samples import agent_document
 
 MESSAGE = NewMessage("user", '{"role":"user","content":"' + "x" * 450 + '"}')

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aurite.runtime.runner import Runner
     from aurite.runtime.tools import ToolListing, ToolOutput
     from aurite.storage.engine import Database
-    from aurite.storage.entries import Parsed
-    from aurite.storage.files import FileComponentStore
+    from aurite.storage.files.entries import Parsed
+    from aurite.storage.files.store import FileComponentStore
     from aurite.transfer.export import ExportReport
     from aurite.transfer.imports import Format, ImportReport
 
@@ -77,7 +77,7 @@ class Aurite:
     @cached_property
     def files(self) -> FileComponentStore:
         """The components in files, whichever mode is on."""
-        from aurite.storage.files import FileComponentStore
+        from aurite.storage.files.store import FileComponentStore
 
         return self._closed_later(
             FileComponentStore(self.context.sources, problems=self.context.problems, always_scan=self.settings.force_refresh)
@@ -113,7 +113,7 @@ class Aurite:
             from aurite.storage.sessions import SqlSessionStore
 
             return watched(SqlSessionStore(self.database()), is_abandoned)
-        from aurite.storage.session_files import FileSessionStore
+        from aurite.storage.session_files.store import FileSessionStore
 
         return watched(FileSessionStore(self.settings.root / ".aurite_cache"), is_abandoned)
 
@@ -154,8 +154,8 @@ class Aurite:
 
     @staticmethod
     def parse_components(raw: bytes, suffix: str) -> Parsed:
-        """The components of a document that lies outside the store; see :func:`aurite.storage.documents.parse_document`."""
-        from aurite.storage.documents import parse_document
+        """The components of a document that lies outside the store; see :func:`aurite.storage.files.documents.parse_document`."""
+        from aurite.storage.files.documents import parse_document
 
         return parse_document(raw, suffix, places=True)
 
@@ -168,7 +168,7 @@ class Aurite:
 
     def import_(self, folder: Path, *, format: Format = "json", skip_invalid: bool = False) -> ImportReport:
         """Write the components of the database as files; see :func:`aurite.transfer.imports.import_components`."""
-        from aurite.storage.project_folder import ProjectFolder
+        from aurite.storage.files.project_folder import ProjectFolder
         from aurite.transfer.imports import import_components
 
         place = ProjectFolder(self.start_dir / folder)

@@ -13,14 +13,14 @@ from aurite.model.sources import Source
 from aurite.settings import Secret, Settings
 
 if TYPE_CHECKING:
-    from aurite.storage.backup_file import BackupFile
-    from aurite.storage.config_files import ConfigFiles
+    from aurite.storage.backup.file import BackupFile
     from aurite.storage.engine import Database
+    from aurite.storage.files.config_files import ConfigFiles
     from aurite.storage.moving import Movable, Takeover
     from aurite.storage.postgres.database import PostgresDatabase
     from aurite.storage.postgres.provision import Creation
     from aurite.storage.postgres.target import PostgresTarget
-    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.storage.sqlite.database import SqliteDatabase
 
 
 def open_database(settings: Settings, *, watch: bool) -> Database:
@@ -58,7 +58,7 @@ def describe(settings: Settings) -> dict[str, object]:
         StorageError: it cannot be reached, is not one of ours, or a newer Aurite wrote it.
     """
     if settings.db_type == "sqlite":
-        from aurite.storage.sqlite_file import outdated
+        from aurite.storage.sqlite.file import outdated
 
         facts = outdated(settings.db_path)
         if facts is not None:
@@ -84,7 +84,7 @@ def examine(settings: Settings, *, thorough: bool = True) -> list[Problem]:
         reason = f"its schema is {facts['schema_version']}, older than this version's; run: aurite db upgrade"
         return [Problem(str(facts["location"]), reason)]
     if settings.db_type == "sqlite":
-        from aurite.storage.sqlite_file import examine as examine_file
+        from aurite.storage.sqlite.file import examine as examine_file
 
         file = _sqlite(settings)
         try:
@@ -107,7 +107,7 @@ def vacuum(settings: Settings) -> tuple[int, int]:
         StorageError: it could not be done.
     """
     if settings.db_type == "sqlite":
-        from aurite.storage.sqlite_file import vacuum as vacuum_file
+        from aurite.storage.sqlite.file import vacuum as vacuum_file
 
         file = _sqlite(settings)
         try:
@@ -202,7 +202,7 @@ def postgres_target(settings: Settings) -> PostgresTarget:
 
 def movable_file(path: Path) -> Movable:
     """A SQLite file to move out of or into."""
-    from aurite.storage.sqlite_moving import SqliteMovable
+    from aurite.storage.sqlite.moving import SqliteMovable
 
     return SqliteMovable(path)
 
@@ -221,14 +221,14 @@ def movable(settings: Settings) -> Movable:
 
 def backup_file(path: Path) -> BackupFile:
     """A place where a backup lies, or shall lie."""
-    from aurite.storage.backup_file import BackupFile
+    from aurite.storage.backup.file import BackupFile
 
     return BackupFile(path)
 
 
 def config_files(sources: Sequence[Source], name: str) -> ConfigFiles | None:
     """The files of the source of a name; None where there is none."""
-    from aurite.storage.config_files import ConfigFiles, source_named
+    from aurite.storage.files.config_files import ConfigFiles, source_named
 
     found = source_named(sources, name)
     return None if found is None else ConfigFiles(found)
@@ -237,7 +237,7 @@ def config_files(sources: Sequence[Source], name: str) -> ConfigFiles | None:
 def takeover(settings: Settings) -> Takeover:
     """The database that the settings name, where Aurite 0.4 may have written it."""
     if settings.db_type == "sqlite":
-        from aurite.storage.sqlite_takeover import SqliteTakeover
+        from aurite.storage.sqlite.takeover import SqliteTakeover
 
         return SqliteTakeover(settings.db_path)
     from aurite.storage.postgres.takeover import PostgresTakeover
@@ -246,7 +246,7 @@ def takeover(settings: Settings) -> Takeover:
 
 
 def _sqlite(settings: Settings) -> SqliteDatabase:
-    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.storage.sqlite.database import SqliteDatabase
 
     return SqliteDatabase(settings.db_path, synchronous=settings.db_synchronous)
 

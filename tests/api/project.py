@@ -47,7 +47,10 @@ class Echo(BaseCustomWorkflow):
 class Slow(BaseCustomWorkflow):
     async def run(self, initial_input, executor, session_id=None):
         await executor.run_agent("Plain Agent", "begin", session_id=session_id)
-        await asyncio.sleep(float(initial_input))
+        try:
+            await asyncio.sleep(float(initial_input))
+        finally:
+            await asyncio.sleep(0.5)  # gives something back
         return "slept"
 
     def get_input_type(self):

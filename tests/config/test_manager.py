@@ -13,9 +13,9 @@ from aurite.errors import InvalidComponentError, InvalidValueError
 from aurite.model.records import Author
 from aurite.model.sources import Source
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.files import FileComponentStore
+from aurite.storage.files.store import FileComponentStore
 from aurite.storage.ports import ComponentStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 
 LLM = {"type": "llm", "name": "L", "provider": "offline", "model": "m", "stop": ["a"]}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from aurite.config.workspace import discover
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.files import FileComponentStore
+from aurite.storage.files.store import FileComponentStore
 from aurite.storage.ports import ComponentStore, SessionStore
-from aurite.storage.session_files import FileSessionStore
+from aurite.storage.session_files.store import FileSessionStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 
 Clock = Callable[[], int]
 

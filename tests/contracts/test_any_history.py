@@ -19,7 +19,7 @@ from aurite.errors import ComponentExistsError, ComponentNotFoundError, InvalidC
 from aurite.model.jsontext import check, decode
 from aurite.model.records import Author, Key
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing import component_names, json_values
 from tests.processes.programs import ROOT, ForeignProgram
 
@@ -205,7 +205,7 @@ from pathlib import Path
 from aurite.config.manager import ConfigManager
 from aurite.model.records import Author
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 manager = ConfigManager(SqlComponentStore(SqliteDatabase(Path(sys.argv[1]))), author=Author("cli"))
 print(json.dumps([[c.type, c.name, c.document, c.revision] for c in manager.components()]))
 """

@@ -11,7 +11,7 @@ import pytest
 
 from aurite.storage.postgres.connections import connect
 from aurite.storage.postgres.target import PostgresTarget
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from tests.docs.pages import ROOT, read
 
 PAGE = read(ROOT / "docs" / "reference" / "schema.md")

@@ -11,7 +11,7 @@ from aurite.model.jsontext import decode
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.schema import CURRENT
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from tests.processes.programs import all_at_once
 
 PROCESSES = 8

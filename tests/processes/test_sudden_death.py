@@ -13,7 +13,7 @@ from aurite.model.jsontext import decode
 from aurite.model.records import Author, Put
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing.samples import llm_document
 from tests.processes.programs import Worker
 

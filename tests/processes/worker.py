@@ -14,7 +14,7 @@ from typing import Any
 from aurite.model.records import Author, Create, NewMessage, NewRun, NewSession, Put
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing.samples import llm_document
 
 AUTHOR = Author("python")

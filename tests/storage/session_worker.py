@@ -14,8 +14,8 @@ from typing import Any
 
 from aurite.errors import AuriteError
 from aurite.model.records import NewMessage, NewRun, NewSession
-from aurite.storage import session_folder
-from aurite.storage.session_files import FileSessionStore
+from aurite.storage.session_files import folder as session_folder
+from aurite.storage.session_files.store import FileSessionStore
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534

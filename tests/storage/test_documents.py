@@ -10,8 +10,8 @@ import pytest
 
 from aurite.errors import InvalidDocumentError
 from aurite.model.jsontext import MAX_LEVELS, JsonValue, decode
-from aurite.storage import documents
-from aurite.storage.documents import parse_document, read_document
+from aurite.storage.files import documents
+from aurite.storage.files.documents import parse_document, read_document
 
 
 def values(text: str | bytes, suffix: str) -> list[JsonValue]:

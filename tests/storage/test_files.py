@@ -30,8 +30,8 @@ from aurite.errors import (
 from aurite.model.jsontext import JsonValue, check
 from aurite.model.records import Author, Change, Create, Delete, Key, Problem, Put, Update
 from aurite.model.sources import Source
-from aurite.storage.documents import parse_document
-from aurite.storage.files import FileComponentStore
+from aurite.storage.files.documents import parse_document
+from aurite.storage.files.store import FileComponentStore
 from aurite.storage.ports import ComponentStore
 from aurite.testing import ComponentStoreContract
 from aurite.testing.samples import llm_document, llm_key
@@ -261,7 +261,7 @@ from pathlib import Path
 from aurite.errors import AuriteError
 from aurite.model.records import Author, Create, Put, Delete
 from aurite.model.sources import Source
-from aurite.storage.files import FileComponentStore
+from aurite.storage.files.store import FileComponentStore
 from aurite.testing.samples import llm_document
 folder = Path(sys.argv[1])
 store = FileComponentStore([Source("project", folder, (folder / "config",))], always_scan=True)

@@ -12,9 +12,9 @@ import pytest
 from aurite.errors import SessionNotFoundError, StoreFullError
 from aurite.model.records import NewMessage, NewRun, NewSession
 from aurite.storage.engine import Transaction
-from aurite.storage.group_commit import GroupCommit
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.group_commit import GroupCommit
 
 
 class Gate:

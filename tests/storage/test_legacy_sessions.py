@@ -13,7 +13,7 @@ import pytest
 from aurite.errors import InvalidValueError, SessionExistsError, StorageError
 from aurite.model.history import history_document
 from aurite.model.records import DeletedSessions, Message, NewMessage, NewRun, NewSession, RunEnd, Session, SessionFilter
-from aurite.storage.session_files import FileSessionStore
+from aurite.storage.session_files.store import FileSessionStore
 
 HISTORY: list[dict[str, Any]] = [
     {"role": "system", "content": "You help."},

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from aurite.errors import InvalidValueError, StorageError, StoreReadOnlyError, StoreUnavailableError
 from aurite.model.names import check_name
 from aurite.model.records import NewMessage, NewRun, NewSession, RunEnd, Session, SessionFilter
-from aurite.storage.session_files import FileSessionStore
-from aurite.storage.session_folder import SessionFolder, file_name
+from aurite.storage.session_files.folder import SessionFolder, file_name
+from aurite.storage.session_files.store import FileSessionStore
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from aurite.errors import SessionNotFoundError
 from aurite.model.jsontext import decode
 from aurite.model.records import NewRun, NewSession, SessionFilter
-from aurite.storage.session_files import FileSessionStore
+from aurite.storage.session_files.store import FileSessionStore
 from tests.storage.session_worker import ended, go, killed, line, message, started
 
 

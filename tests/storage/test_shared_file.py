@@ -17,9 +17,9 @@ from aurite.config.manager import ConfigManager
 from aurite.errors import StoreBusyError
 from aurite.model.jsontext import decode
 from aurite.model.records import Author
-from aurite.storage import sqlite
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite import database as sqlite
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing.samples import llm_document
 
 pytestmark = pytest.mark.skipif(not hasattr(fcntl, "F_OFD_SETLK"), reason="this system has no locks of an open file description")

@@ -19,11 +19,11 @@ import pytest
 from aurite.errors import InvalidValueError, StoreBusyError, StoreUnavailableError
 from aurite.model.jsontext import decode
 from aurite.model.records import Author, Create, NewMessage, NewRun, NewSession, Put, Snapshot
-from aurite.storage import sqlite
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.schema import migrations, split
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite import database as sqlite
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.storage.statements import statements
 from aurite.testing.samples import agent_document, llm_document
 from tests.processes.programs import ForeignError, ForeignProgram, Worker

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aurite.errors import AuriteError
-from aurite.storage.backup_file import BackupFile
+from aurite.storage.backup.file import BackupFile
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.project_folder import ProjectFolder
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.files.project_folder import ProjectFolder
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.transfer import backup, imports, migrate
 from tests.processes.worker import report, wait_for_go
 from tests.transfer.worker import understood

@@ -18,8 +18,8 @@ from aurite.storage.postgres.connections import Connection, connect
 from aurite.storage.postgres.database import PostgresDatabase
 from aurite.storage.postgres.moving import PostgresMovable
 from aurite.storage.postgres.target import PostgresTarget
-from aurite.storage.sqlite import SqliteDatabase
-from aurite.storage.sqlite_moving import SqliteMovable
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.moving import SqliteMovable
 from aurite.storage.tables import TABLES
 from aurite.testing.samples import agent_document, llm_document
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aurite.storage.moving import Takeover
 from aurite.storage.postgres.takeover import PostgresTakeover
-from aurite.storage.sqlite_takeover import SqliteTakeover
+from aurite.storage.sqlite.takeover import SqliteTakeover
 from tests.transfer.databases import PostgresStore, Row, SqliteStore, Store
 
 FROZEN = Path(__file__).parents[1] / "data" / "aurite-0.4"

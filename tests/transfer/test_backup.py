@@ -24,9 +24,9 @@ from aurite.errors import (
     TargetNotEmptyError,
     VerificationError,
 )
-from aurite.storage.backup_file import BackupFile, Draft
-from aurite.storage.backup_manifest import Manifest
-from aurite.storage.backup_seal import seal_of
+from aurite.storage.backup.file import BackupFile, Draft
+from aurite.storage.backup.manifest import Manifest
+from aurite.storage.backup.seal import seal_of
 from aurite.storage.tables import TABLES
 from aurite.transfer import backup as backups
 from aurite.transfer.backup import BackupReport, back_up, check_backup, restore
@@ -189,7 +189,7 @@ def test_the_seal_is_the_same_in_whichever_pieces_the_file_is_read(tmp_path: Pat
     whole = seal_of(path, word)
     assert whole
     for step in (63, 64, 65, 100, 999, 1000, 1001, 1064):
-        monkeypatch.setattr("aurite.storage.backup_seal._STEP", step)
+        monkeypatch.setattr("aurite.storage.backup.seal._STEP", step)
         assert seal_of(path, word) == whole
         path.write_bytes(path.read_bytes() * 2)
         assert seal_of(path, word) is None  # it cannot be told which of the two is the seal

@@ -20,8 +20,8 @@ from aurite.errors import InvalidComponentError, NotSupportedError, StorageError
 from aurite.model.jsontext import JsonValue, check
 from aurite.model.records import Author, Create
 from aurite.storage.components import SqlComponentStore
-from aurite.storage.files import FileComponentStore
-from aurite.storage.project_folder import ProjectFolder
+from aurite.storage.files.project_folder import ProjectFolder
+from aurite.storage.files.store import FileComponentStore
 from aurite.testing.samples import AWKWARD_NAMES, AWKWARD_VALUES, agent_document, llm_document
 from aurite.testing.values import component_names, json_values
 from aurite.transfer.export import export

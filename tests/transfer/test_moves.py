@@ -16,7 +16,7 @@ from aurite.storage.components import SqlComponentStore
 from aurite.storage.postgres.database import PostgresDatabase
 from aurite.storage.postgres.target import PostgresTarget
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.testing.samples import llm_document
 from aurite.transfer.migrate import MoveReport, migrate
 from tests.clusters import Server

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from aurite.errors import StorageError
 from aurite.model.records import DeletedSessions, NewMessage, NewRun, NewSession, Page, RunEnd, SessionFilter, SessionKind
 from aurite.storage.ports import SessionStore
-from aurite.storage.session_files import FileSessionStore
+from aurite.storage.session_files.store import FileSessionStore
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite import SqliteDatabase
+from aurite.storage.sqlite.database import SqliteDatabase
 from aurite.transfer.retention import Pruned, Retention, prune
 from tests.transfer.conftest import NewStore
 

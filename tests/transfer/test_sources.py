@@ -21,8 +21,8 @@ from aurite.errors import (
     StoreUnavailableError,
 )
 from aurite.storage.postgres.target import PostgresTarget
-from aurite.storage.sqlite import SqliteDatabase
-from aurite.storage.sqlite_moving import SqliteMovable
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.moving import SqliteMovable
 from aurite.transfer.migrate import migrate
 from tests.clusters import Cluster, Server
 from tests.processes.programs import ForeignProgram

@@ -19,7 +19,7 @@ from aurite.model.records import Author, Create, NewMessage, NewRun, NewSession
 from aurite.storage.components import SqlComponentStore
 from aurite.storage.postgres.moving import PostgresMoveTarget
 from aurite.storage.sessions import SqlSessionStore
-from aurite.storage.sqlite_moving import SqliteTarget
+from aurite.storage.sqlite.moving import SqliteTarget
 from aurite.storage.tables import Table
 from aurite.testing.samples import llm_document
 from aurite.transfer.legacy import upgrade_in_place

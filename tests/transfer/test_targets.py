@@ -10,7 +10,7 @@ import pytest
 
 from aurite.errors import AuriteError, NotAuriteDatabaseError, SchemaOutdatedError, SchemaTooNewError, StoreUnavailableError
 from aurite.storage.postgres.target import PostgresTarget
-from aurite.storage.sqlite_moving import SqliteMovable
+from aurite.storage.sqlite.moving import SqliteMovable
 from aurite.transfer.migrate import migrate
 from tests.transfer.conftest import NewStore
 from tests.transfer.databases import PostgresStore, SqliteStore, Store, sample

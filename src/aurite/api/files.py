@@ -17,7 +17,7 @@ from aurite.errors import NotSupportedError, NotThereError, TakenError
 from aurite.stores import config_files
 
 if TYPE_CHECKING:
-    from aurite.storage.config_files import ConfigFiles
+    from aurite.storage.files.config_files import ConfigFiles
 
 router = APIRouter(prefix="/config", tags=["Configuration Manager"], route_class=ExactRoute)
 

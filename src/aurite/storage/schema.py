@@ -21,7 +21,7 @@ from aurite.storage.engine import Row
 from aurite.storage.file_errors import storage_error
 
 if TYPE_CHECKING:
-    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.storage.sqlite.database import SqliteDatabase
 
 APPLICATION_ID = 0x41757274
 """ "Aurt" in the file's header, for ``file`` and for telling other programs' databases."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from aurite.errors import InvalidValueError, StorageError, VerificationError
-from aurite.storage.backup_file import BackupFile, OpenBackup, Proof
-from aurite.storage.backup_manifest import SHORT_DIGEST, Block, Manifest, TableManifest
+from aurite.storage.backup.file import BackupFile, OpenBackup, Proof
+from aurite.storage.backup.manifest import SHORT_DIGEST, Block, Manifest, TableManifest
 from aurite.storage.copytext import key_of
 from aurite.storage.moving import Movable
 from aurite.storage.tables import TABLES, Table

@@ -12,8 +12,8 @@ from aurite.errors import InvalidComponentError, StorageError, VerificationError
 from aurite.model.jsontext import decode, encode
 from aurite.model.kinds import KINDS
 from aurite.model.records import Component, Key, Problem
+from aurite.storage.files.project_folder import ProjectDraft, ProjectFolder
 from aurite.storage.ports import ComponentStore
-from aurite.storage.project_folder import ProjectDraft, ProjectFolder
 
 Format = Literal["json", "yaml"]
 

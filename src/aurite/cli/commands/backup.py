@@ -19,7 +19,7 @@ from aurite.settings import Settings
 from aurite.stores import backup_file, movable, movable_file
 
 if TYPE_CHECKING:
-    from aurite.storage.backup_manifest import Manifest
+    from aurite.storage.backup.manifest import Manifest
     from aurite.transfer.backup import BackupReport, CheckReport
 
 

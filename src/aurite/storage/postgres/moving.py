@@ -10,7 +10,7 @@ import psycopg
 
 from aurite.errors import AuriteError, NotAuriteDatabaseError, SchemaOutdatedError
 from aurite.model.records import Problem
-from aurite.storage.legacy_tables import LegacySource
+from aurite.storage.legacy.tables import LegacySource
 from aurite.storage.merging import clash_statement, clashing_runs, merge_statements, merged_rows, staging_name
 from aurite.storage.postgres.connections import Connection, connect, local_settings
 from aurite.storage.postgres.database import BEGIN, ConnectionTransaction

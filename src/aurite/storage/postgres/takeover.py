@@ -9,7 +9,7 @@ from itertools import islice
 import psycopg
 
 from aurite.errors import StorageError
-from aurite.storage.legacy_tables import KEPT, OLD_TABLES, LegacySource
+from aurite.storage.legacy.tables import KEPT, OLD_TABLES, LegacySource
 from aurite.storage.postgres.connections import Connection
 from aurite.storage.postgres.database import BEGIN, ConnectionTransaction
 from aurite.storage.postgres.errors import outcome_unknown, translate

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from aurite.errors import OutcomeUnknownError, StorageError
-from aurite.storage.documents import SUFFIXES
 from aurite.storage.file_errors import storage_error
-from aurite.storage.file_scan import JOURNAL_PREFIX
+from aurite.storage.files.documents import SUFFIXES
+from aurite.storage.files.scan import JOURNAL_PREFIX
 
 _NEW_PREFIX = ".aurite-new-"
 

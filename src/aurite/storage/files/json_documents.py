@@ -10,7 +10,7 @@ import msgspec
 
 from aurite.errors import InvalidValueError
 from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, check, decode_strictly
-from aurite.storage.entries import Entry, FlawError, Group, Parsed
+from aurite.storage.files.entries import Entry, FlawError, Group, Parsed
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')

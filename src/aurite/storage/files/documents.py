@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aurite.errors import InvalidDocumentError, StoreUnavailableError
 from aurite.model.records import Problem
-from aurite.storage.entries import Entry, FlawError, Parsed
+from aurite.storage.files.entries import Entry, FlawError, Parsed
 
 SUFFIXES = (".json", ".yaml", ".yml")
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -62,11 +62,11 @@ def parse_document(raw: bytes, suffix: str, *, places: bool = False) -> Parsed:
         if len(raw) > MAX_FILE_BYTES:
             raise FlawError(0, f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
         if suffix == ".json":
-            from aurite.storage.json_documents import parse_json, parse_quickly
+            from aurite.storage.files.json_documents import parse_json, parse_quickly
 
             quick = None if places else parse_quickly(raw.removeprefix(_BOM))
             return quick if quick is not None else parse_json(decode_text(raw))
-        from aurite.storage.yaml_documents import parse_yaml
+        from aurite.storage.files.yaml_documents import parse_yaml
 
         return parse_yaml(decode_text(raw))
     except FlawError as flaw:

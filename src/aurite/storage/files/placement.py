@@ -9,7 +9,7 @@ from pathlib import Path
 from aurite.errors import InvalidValueError, NoProjectError
 from aurite.model.kinds import KINDS
 from aurite.model.sources import Source
-from aurite.storage.documents import SUFFIXES
+from aurite.storage.files.documents import SUFFIXES
 
 
 def default_file(sources: Sequence[Source], type_: str) -> Path:

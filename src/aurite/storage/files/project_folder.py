@@ -12,11 +12,11 @@ from aurite.errors import NotSupportedError, StoreUnavailableError
 from aurite.model.jsontext import decode
 from aurite.model.records import Snapshot
 from aurite.model.sources import Source
-from aurite.storage.document_writer import edited
 from aurite.storage.drafts import bring_to_disk, draft_folder
 from aurite.storage.file_errors import storage_error
-from aurite.storage.files import FileComponentStore
-from aurite.storage.text_edits import Edits
+from aurite.storage.files.document_writer import edited
+from aurite.storage.files.store import FileComponentStore
+from aurite.storage.files.text_edits import Edits
 
 ANCHOR_TEXT = '[aurite]\ntype = "project"\ninclude_configs = ["config"]\n'
 _CONFIG = "config"

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from aurite.storage.entries import Entry, Group, Parsed
-from aurite.storage.text_edits import Edits, Splice
+from aurite.storage.files.entries import Entry, Group, Parsed
+from aurite.storage.files.text_edits import Edits, Splice
 
 _DEFAULT_UNIT = "  "
 _MAX_GROWTH = 8

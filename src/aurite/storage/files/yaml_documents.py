@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aurite.errors import InvalidValueError
 from aurite.model.jsontext import MAX_DOCUMENT_BYTES, MAX_LEVELS, JsonValue, check, decode, encode
-from aurite.storage.entries import Entry, FlawError, Form, Group, Parsed
+from aurite.storage.files.entries import Entry, FlawError, Form, Group, Parsed
 
 MAX_ALIAS_WEIGHT = MAX_DOCUMENT_BYTES
 """How much aliases may add: one for each character, 64 for each node; about 130,000 nodes."""

@@ -20,7 +20,7 @@ from aurite.model.names import MAX_NAME, check_text
 from aurite.model.records import ComponentRevision, Problem
 from aurite.storage.copytext import line_of
 from aurite.storage.engine import Row
-from aurite.storage.legacy_records import (
+from aurite.storage.legacy.records import (
     LegacySession,
     OldMessage,
     OldSession,

@@ -28,11 +28,12 @@ from aurite.model.records import (
     Session,
     SessionFilter,
 )
-from aurite.storage import session_log
-from aurite.storage.legacy_records import LegacySession
-from aurite.storage.legacy_sessions import as_log, read_legacy
-from aurite.storage.session_folder import SUFFIX, SessionFolder, file_name, reading, writing
-from aurite.storage.session_log import Committed, SessionLog, State
+from aurite.storage.legacy.records import LegacySession
+from aurite.storage.legacy.sessions import as_log, read_legacy
+from aurite.storage.session_files import log as session_log
+from aurite.storage.session_files.folder import SUFFIX, SessionFolder, file_name, reading, writing
+from aurite.storage.session_files.log import Committed, SessionLog, State
+from aurite.storage.session_files.selection import Order, fits, page_of, resolve, with_children
 from aurite.storage.session_rules import (
     ABANDONED,
     check_end,
@@ -41,7 +42,6 @@ from aurite.storage.session_rules import (
     require_same_owner,
     session_not_found,
 )
-from aurite.storage.session_selection import Order, fits, page_of, resolve, with_children
 
 _LEGACY_SUFFIX = ".json"
 _TAKEN_OVER = ".taken-over"

@@ -30,13 +30,13 @@ from aurite.model.sources import Source
 from aurite.model.validation import require_valid
 from aurite.storage.changes import Found, Plan, check_changes, plan
 from aurite.storage.collector import collector_off
-from aurite.storage.component_files import ReadFile, read_file, revision_of
-from aurite.storage.documents import shown_path
 from aurite.storage.file_errors import storage_error
-from aurite.storage.file_scan import FileWatch, Scan
-from aurite.storage.file_transaction import finish_interrupted, locked_folders, replace_files
-from aurite.storage.placement import chosen_file, default_file, lies_in
-from aurite.storage.text_edits import Edits
+from aurite.storage.files.component_files import ReadFile, read_file, revision_of
+from aurite.storage.files.documents import shown_path
+from aurite.storage.files.placement import chosen_file, default_file, lies_in
+from aurite.storage.files.scan import FileWatch, Scan
+from aurite.storage.files.text_edits import Edits
+from aurite.storage.files.transaction import finish_interrupted, locked_folders, replace_files
 from aurite.storage.write_lock import WriteLock
 
 _LOOKS = 20
@@ -300,7 +300,7 @@ def _make_folder(folder: Path) -> None:
 
 def _new_contents(planned: _FilePlan) -> dict[Path, bytes | None] | None:
     """The new content of each file that changes; None where a file is not as it was when the write was planned."""
-    from aurite.storage.document_writer import edited, parse_for_editing
+    from aurite.storage.files.document_writer import edited, parse_for_editing
 
     contents: dict[Path, bytes | None] = {}
     for path, edits in planned.edits.items():

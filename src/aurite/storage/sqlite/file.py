@@ -14,11 +14,11 @@ import apsw
 from aurite.errors import SchemaOutdatedError, StorageError, StoreFullError
 from aurite.model.records import Problem
 from aurite.storage.file_errors import storage_error
-from aurite.storage.sqlite_errors import translate
+from aurite.storage.sqlite.errors import translate
 from aurite.storage.tables import TABLES
 
 if TYPE_CHECKING:
-    from aurite.storage.sqlite import SqliteDatabase
+    from aurite.storage.sqlite.database import SqliteDatabase
     from aurite.storage.write_lock import WriteLock
 
 LEGACY = -1

@@ -13,10 +13,10 @@ from typing import Any
 
 from aurite.errors import InvalidValueError
 from aurite.model.jsontext import JsonValue, decode, encode
-from aurite.storage.entries import Entry, Group, Parsed
-from aurite.storage.json_editing import json_splices
-from aurite.storage.text_edits import Edits, Splice
-from aurite.storage.yaml_documents import resolve
+from aurite.storage.files.entries import Entry, Group, Parsed
+from aurite.storage.files.json_editing import json_splices
+from aurite.storage.files.text_edits import Edits, Splice
+from aurite.storage.files.yaml_documents import resolve
 
 _ALIAS = re.compile(r"(?<![^\s\[{,:])\*(?=[A-Za-z0-9_-])")
 _STAND_IN = "aurite.alias."

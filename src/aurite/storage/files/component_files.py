@@ -12,9 +12,9 @@ from aurite.model.jsontext import encode
 from aurite.model.records import Component, Key, Problem
 from aurite.model.sources import Source
 from aurite.model.validation import examine, identify
-from aurite.storage.documents import decode_text, parse_document, read_bytes, shown_path
-from aurite.storage.entries import Entry
-from aurite.storage.file_scan import FoundFile
+from aurite.storage.files.documents import decode_text, parse_document, read_bytes, shown_path
+from aurite.storage.files.entries import Entry
+from aurite.storage.files.scan import FoundFile
 
 WRITER = "file"
 _REVISION_BITS = 53
@@ -92,7 +92,7 @@ def _examined(entry: Entry) -> tuple[Key | None, tuple[str | None, str] | None]:
 
 def _line(raw: bytes, suffix: str, entry: Entry, position: int, field_name: str | None) -> int:
     if suffix == ".json" and entry.flaw is None:
-        from aurite.storage.json_documents import entry_line
+        from aurite.storage.files.json_documents import entry_line
 
         return entry_line(decode_text(raw), position, field_name)
     return entry.field_lines.get(field_name, entry.line) if field_name else entry.line

@@ -6,8 +6,8 @@ from aurite.errors import InvalidValueError
 from aurite.model.jsontext import JsonValue, decode
 from aurite.model.names import check_name
 from aurite.model.records import Message, NewMessage, NewRun, NewSession, RunEnd
-from aurite.storage.legacy_records import LegacySession, OldSession, instant_of, not_a_message, session_of
-from aurite.storage.session_log import State, end_line, head_line, message_line, run_line, write_of
+from aurite.storage.legacy.records import LegacySession, OldSession, instant_of, not_a_message, session_of
+from aurite.storage.session_files.log import State, end_line, head_line, message_line, run_line, write_of
 
 _RESULT_KEYS = ("conversation_history", "step_results", "node_results")
 

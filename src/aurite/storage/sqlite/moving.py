@@ -18,12 +18,12 @@ from aurite.model.records import Problem
 from aurite.storage.copytext import line_of, lines_of, row_of
 from aurite.storage.drafts import bring_to_disk, draft_folder
 from aurite.storage.file_errors import storage_error
-from aurite.storage.legacy_tables import LegacySource
+from aurite.storage.legacy.tables import LegacySource
 from aurite.storage.merging import clash_statement, clashing_runs, merge_statements, merged_rows, staging_name
 from aurite.storage.schema import CURRENT, EMPTY, version_of
-from aurite.storage.sqlite import SqliteDatabase
-from aurite.storage.sqlite_errors import translate
-from aurite.storage.sqlite_legacy import SqliteOldDatabase, holds_0_4
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.errors import translate
+from aurite.storage.sqlite.legacy import SqliteOldDatabase, holds_0_4
 from aurite.storage.tables import TABLES, Table
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from aurite.errors import InvalidDocumentError, InvalidValueError
 from aurite.model.sources import Source
-from aurite.storage.documents import SUFFIXES, parse_document, read_bytes
 from aurite.storage.file_errors import storage_error
-from aurite.storage.file_scan import scan
-from aurite.storage.file_transaction import locked_folders, replace_files
-from aurite.storage.placement import lies_in
+from aurite.storage.files.documents import SUFFIXES, parse_document, read_bytes
+from aurite.storage.files.placement import lies_in
+from aurite.storage.files.scan import scan
+from aurite.storage.files.transaction import locked_folders, replace_files
 
 
 class ConfigFiles:

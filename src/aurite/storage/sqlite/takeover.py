@@ -10,12 +10,12 @@ import apsw
 
 from aurite.errors import StorageError
 from aurite.storage.engine import now
-from aurite.storage.legacy_tables import KEPT, OLD_TABLES, LegacySource
+from aurite.storage.legacy.tables import KEPT, OLD_TABLES, LegacySource
 from aurite.storage.schema import EMPTY, back_up, make_current
-from aurite.storage.sqlite import BUSY_TIMEOUT
-from aurite.storage.sqlite_errors import translate
-from aurite.storage.sqlite_legacy import SqliteOldDatabase, holds_0_4
-from aurite.storage.sqlite_moving import SqliteTarget
+from aurite.storage.sqlite.database import BUSY_TIMEOUT
+from aurite.storage.sqlite.errors import translate
+from aurite.storage.sqlite.legacy import SqliteOldDatabase, holds_0_4
+from aurite.storage.sqlite.moving import SqliteTarget
 from aurite.storage.write_lock import WriteLock
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from aurite.errors import InvalidDocumentError, NotSupportedError
-from aurite.storage.documents import MAX_FILE_BYTES, decode_text, parse_document
-from aurite.storage.entries import FlawError, Parsed
-from aurite.storage.json_documents import parse_json
-from aurite.storage.json_editing import json_splices, rendered
-from aurite.storage.text_edits import Edits, Splice, spliced
+from aurite.storage.files.documents import MAX_FILE_BYTES, decode_text, parse_document
+from aurite.storage.files.entries import FlawError, Parsed
+from aurite.storage.files.json_documents import parse_json
+from aurite.storage.files.json_editing import json_splices, rendered
+from aurite.storage.files.text_edits import Edits, Splice, spliced
 
 _BOM = "\ufeff"
 
@@ -24,7 +24,7 @@ def parse_for_editing(raw: bytes, suffix: str, shown: str) -> tuple[str, Parsed]
         text = decode_text(raw)
         if suffix == ".json":
             return text, parse_json(text)
-        from aurite.storage.yaml_documents import parse_yaml
+        from aurite.storage.files.yaml_documents import parse_yaml
 
         text = text.replace("\r\n", "\n")
         parsed = parse_yaml(text)
@@ -97,7 +97,7 @@ def _attempts(text: str, parsed: Parsed, suffix: str, edits: Edits) -> Iterator[
         return
     from ruamel.yaml.error import YAMLError
 
-    from aurite.storage.yaml_editing import compact, fresh, merged, rewritten, yaml_splices
+    from aurite.storage.files.yaml_editing import compact, fresh, merged, rewritten, yaml_splices
 
     ways: tuple[Callable[[], list[Splice]], ...] = (
         lambda: yaml_splices(text, parsed, edits, merged, fresh),

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from aurite.model.records import Problem
 from aurite.model.sources import Source
-from aurite.storage.documents import SUFFIXES, shown_path
+from aurite.storage.files.documents import SUFFIXES, shown_path
 
 JOURNAL_PREFIX = ".aurite-journal-"
 

@@ -20,9 +20,9 @@ from aurite.errors import StoreUnavailableError
 from aurite.model.records import Problem
 from aurite.storage.engine import Row, Transaction, now
 from aurite.storage.file_errors import storage_error
-from aurite.storage.group_commit import GroupCommit
-from aurite.storage.shared_file import SharedFile, shared_file
-from aurite.storage.sqlite_errors import translate
+from aurite.storage.sqlite.errors import translate
+from aurite.storage.sqlite.group_commit import GroupCommit
+from aurite.storage.sqlite.shared_file import SharedFile, shared_file
 from aurite.storage.write_lock import WriteLock
 
 BUSY_TIMEOUT = 5000
@@ -191,13 +191,13 @@ class SqliteDatabase:
 
     def status(self) -> dict[str, object]:
         """Path, versions, rows per table, sizes and file modes."""
-        from aurite.storage.sqlite_file import describe
+        from aurite.storage.sqlite.file import describe
 
         return describe(self)
 
     def check(self) -> list[Problem]:
         """What is wrong with the database; empty where all is well."""
-        from aurite.storage.sqlite_file import examine
+        from aurite.storage.sqlite.file import examine
 
         return examine(self)
 
@@ -237,7 +237,7 @@ class SqliteDatabase:
         return self._open()
 
     def _open(self) -> apsw.Connection:
-        from aurite.storage.sqlite_file import create_if_missing
+        from aurite.storage.sqlite.file import create_if_missing
 
         create_if_missing(self.path, self._lock)
         try:

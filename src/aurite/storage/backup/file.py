@@ -19,15 +19,15 @@ from urllib.parse import quote
 import apsw
 
 from aurite.errors import InvalidValueError, NotAuriteDatabaseError, SameStoreError, StorageError, StoreUnavailableError
-from aurite.storage.backup_manifest import FORMAT, Block, Manifest, as_values, from_values
-from aurite.storage.backup_seal import SEAL_BYTES, seal_of, write_seal
+from aurite.storage.backup.manifest import FORMAT, Block, Manifest, as_values, from_values
+from aurite.storage.backup.seal import SEAL_BYTES, seal_of, write_seal
 from aurite.storage.copytext import lines_of
 from aurite.storage.drafts import bring_to_disk, draft_folder
 from aurite.storage.file_errors import storage_error
 from aurite.storage.schema import CURRENT
-from aurite.storage.sqlite import SqliteDatabase
-from aurite.storage.sqlite_errors import translate
-from aurite.storage.sqlite_moving import SqliteMovable
+from aurite.storage.sqlite.database import SqliteDatabase
+from aurite.storage.sqlite.errors import translate
+from aurite.storage.sqlite.moving import SqliteMovable
 from aurite.storage.tables import Table
 
 _MOST_DAMAGE = 20

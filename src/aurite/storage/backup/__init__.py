@@ -1,0 +1,1 @@
+"""A backup: one file that proves itself."""

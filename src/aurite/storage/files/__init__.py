@@ -1,0 +1,1 @@
+"""Components in files: strict reading, editing in place, one transaction over several files."""

@@ -1,0 +1,1 @@
+"""Sessions in files: one JSON-lines file each."""

@@ -1,0 +1,1 @@
+"""SQLite as a store: the database file, its errors and its care."""
