@@ -31,5 +31,7 @@ CATALOGUE: MappingProxyType[str, Bench] = MappingProxyType(
         "postgres_coherence": postgres.coherence,
         "postgres_sessions": postgres.sessions,
         "postgres_threads": postgres.threads,
+        "postgres_start": postgres.start,
+        "postgres_disk": postgres.disk,
     }
 )

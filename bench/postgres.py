@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -20,7 +21,7 @@ from aurite.storage.components import SqlComponentStore
 from aurite.storage.postgres.database import PostgresDatabase
 from aurite.storage.postgres.target import PostgresTarget
 from aurite.storage.sessions import SqlSessionStore
-from bench import bare, material
+from bench import bare, material, starting
 from bench.measuring import Budget, Measured, at_least, at_most, by_turns
 from bench.scale import Scale
 
@@ -28,6 +29,13 @@ Connection = psycopg.Connection[Any]
 
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "max_wal_size": "4GB", "shared_buffers": "512MB"}
 _WRITERS = 8
+_POLLS = 5
+"""Changes that are waited for where each may take two seconds."""
+_KEPT = ["sessions", "session_tags", "runs", "messages"]
+_SECONDARY_INDEXES = (
+    "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid"
+    " WHERE relname = ANY (ARRAY['sessions', 'session_tags', 'runs', 'messages']) AND NOT indisprimary"
+)
 
 
 def load(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001 - a server has a folder of its own
@@ -55,12 +63,7 @@ def coherence(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001
         taken: list[float] = []
         floors: list[float] = []
         for number in range(scale.appends):
-            document = encode({**material.agent(0), "temperature": number})
-            written = writer.write([Put("agent", material.name(0), document)], author=material.AUTHOR).version
-            started = perf_counter()
-            while reader.version() != written:
-                sleep(0.00005)
-            taken.append(perf_counter() - started)
+            taken.append(_heard_after(writer, reader, number))
             started = perf_counter()
             bare_writer.execute("NOTIFY bench")
             next(bare_reader.notifies(timeout=5, stop_after=1))
@@ -69,8 +72,57 @@ def coherence(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001
             name = f"PostgreSQL: see another process's change, p{share * 100:.0f}"
             floor, ours = _percentile(floors, share), _percentile(taken, share)
             yield Measured(name, floor, ours, "seconds", Budget("value", most=most))
-        for each in (bare_writer, bare_reader, writer, reader):
+        polling = SqlComponentStore(PostgresDatabase(replace(target, pgbouncer=True)))
+        polling.version()
+        slow = sorted(_heard_after(writer, polling, number) for number in range(1000, 1000 + _POLLS))
+        name = "PostgreSQL: see another process's change by polling, as behind PgBouncer, worst"
+        yield Measured(name, floors[-1], slow[-1], "seconds", Budget("value", most=3.0))
+        heard = []
+        for number in range(2000, 2000 + _POLLS):
+            _cut_listeners(bare_writer)
+            heard.append(_heard_after(writer, reader, number))
+        name = "PostgreSQL: see another process's change with the listener just cut, worst"
+        yield Measured(name, floors[-1], max(heard), "seconds", Budget("value", most=3.0))
+        for each in (bare_writer, bare_reader, writer, reader, polling):
             each.close()
+
+
+def start(scale: Scale, folder: Path) -> Iterator[Measured]:
+    """``aurite list agents`` on PostgreSQL beside an empty click program, as whole processes."""
+    with _server() as cluster:
+        target = cluster.target(cluster.create_database())
+        store = SqlComponentStore(PostgresDatabase(target, watch=False))
+        store.write(material.components(starting.COMPONENTS), author=material.AUTHOR)
+        store.close()
+        settings = {
+            "AURITE_DB_TYPE": "postgresql",
+            "AURITE_DB_HOST": target.host,
+            "AURITE_DB_PORT": str(target.port),
+            "AURITE_DB_USER": target.user,
+            "AURITE_DB_NAME": target.dbname,
+        }
+        floor, ours = by_turns(starting.empty(folder), starting.listing(folder, settings), rounds=scale.starts)
+        yield Measured("aurite list agents, PostgreSQL", floor, ours, "seconds", at_most(6.0))
+
+
+def disk(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001
+    """Bytes of a session of 20 messages: tables with their keys alone beside ours, with all indexes."""
+    with _server() as cluster:
+        sizes = []
+        for bare_tables in (True, False):
+            target = cluster.target(cluster.create_database())
+            store = SqlSessionStore(PostgresDatabase(target, watch=False))
+            connection = _connect(target)
+            if bare_tables:
+                for (index,) in connection.execute(_SECONDARY_INDEXES).fetchall():
+                    connection.execute(f"DROP INDEX {index}")
+            before = _bytes(connection)
+            for number in range(scale.kept_sessions):
+                material.start(store, f"agent-{number:06d}-0123456789ab", 20)
+            sizes.append((_bytes(connection) - before) / scale.kept_sessions)
+            connection.close()
+            store.close()
+        yield Measured("PostgreSQL: disk for a session of 20 messages", sizes[0], sizes[1], "bytes", at_most(1.2))
 
 
 def sessions(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001
@@ -112,6 +164,28 @@ def threads(scale: Scale, folder: Path) -> Iterator[Measured]:  # noqa: ARG001
         for connection in connections:
             connection.close()
         store.close()
+
+
+def _heard_after(writer: SqlComponentStore, reader: SqlComponentStore, number: int) -> float:
+    """Seconds from a change's commit to the moment at which another store hears of it."""
+    document = encode({**material.agent(0), "temperature": number})
+    written = writer.write([Put("agent", material.name(0), document)], author=material.AUTHOR).version
+    started = perf_counter()
+    while reader.version() != written:
+        sleep(0.00005)
+    return perf_counter() - started
+
+
+def _cut_listeners(connection: Connection) -> None:
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query LIKE 'LISTEN aurite%' OR query LIKE 'SELECT config_version%'"
+    )
+
+
+def _bytes(connection: Connection) -> int:
+    row = connection.execute("SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname = ANY ($1)", [_KEPT]).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _append(store: SqlSessionStore, connection: Connection, scale: Scale) -> Iterator[Measured]:

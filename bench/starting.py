@@ -24,25 +24,23 @@ def main():
 
 sys.exit(main())
 '''
-_COMPONENTS = 20
+COMPONENTS = 20
 
 
 def start(scale: Scale, folder: Path) -> Iterator[Measured]:
     """``aurite`` beside an empty click program that prints its help, in a small project."""
-    empty = folder / "empty.py"
-    empty.write_text(_EMPTY)
     (folder / ".aurite").write_text(material.PROJECT)
     agents = folder / "config" / "agents"
     agents.mkdir(parents=True)
     (agents / "agents.json").write_bytes(_documents())
-    material.store_of_components(folder / "aurite.db", _COMPONENTS)
+    material.store_of_components(folder / "aurite.db", COMPONENTS)
     aurite = [str(Path(sys.executable).with_name("aurite"))]
     environment = {"HOME": str(folder / "home"), "LANG": "C.UTF-8"}
-    sqlite = {**environment, "AURITE_ENABLE_DB": "true", "AURITE_DB_TYPE": "sqlite", "AURITE_DB_PATH": "aurite.db"}
+    sqlite = {"AURITE_DB_TYPE": "sqlite", "AURITE_DB_PATH": "aurite.db"}
     floor, helped, on_sqlite, on_files = by_turns(
-        _program([sys.executable, str(empty), "--help"], folder, environment),
+        empty(folder),
         _program([*aurite, "--help"], folder, environment),
-        _program([*aurite, "list", "agents"], folder, sqlite),
+        listing(folder, sqlite),
         _program([*aurite, "list", "agents"], folder, environment),
         rounds=scale.starts,
     )
@@ -51,10 +49,23 @@ def start(scale: Scale, folder: Path) -> Iterator[Measured]:
     yield Measured("aurite list agents, files", floor, on_files, "seconds", at_most(6.0))
 
 
+def empty(folder: Path) -> Work:
+    """An empty click program that prints its help."""
+    program = folder / "empty.py"
+    program.write_text(_EMPTY)
+    return _program([sys.executable, str(program), "--help"], folder, {"HOME": str(folder / "home"), "LANG": "C.UTF-8"})
+
+
+def listing(folder: Path, settings: Mapping[str, str]) -> Work:
+    """``aurite list agents`` from a database."""
+    environment = {"HOME": str(folder / "home"), "LANG": "C.UTF-8", "AURITE_ENABLE_DB": "true", **settings}
+    return _program([str(Path(sys.executable).with_name("aurite")), "list", "agents"], folder, environment)
+
+
 def _documents() -> bytes:
     import msgspec
 
-    return msgspec.json.encode([material.agent(number) for number in range(_COMPONENTS)])
+    return msgspec.json.encode([material.agent(number) for number in range(COMPONENTS)])
 
 
 def _program(arguments: list[str], folder: Path, environment: Mapping[str, str]) -> Work:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,9 @@ def draft_folder(place: Path) -> Iterator[Path]:
     Raises:
         StorageError: it cannot be made.
     """
+    import shutil
+    import tempfile
+
     prefix = f".{place.name[:60]}-"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +69,8 @@ def _clear(parent: Path, prefix: str) -> None:
 
 
 def _clear_one(folder: Path) -> None:
+    import shutil
+
     try:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
