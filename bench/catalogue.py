@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import exporting, index, lists, logs, moves, postgres, starting, writers
+from bench import exporting, index, lists, logs, moves, postgres, service, starting, writers
 from bench.measuring import Measured
 from bench.scale import Scale
 
@@ -33,5 +33,6 @@ CATALOGUE: MappingProxyType[str, Bench] = MappingProxyType(
         "postgres_threads": postgres.threads,
         "postgres_start": postgres.start,
         "postgres_disk": postgres.disk,
+        "service": service.load,
     }
 )

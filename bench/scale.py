@@ -33,6 +33,8 @@ class Scale:
     moved: int
     """Messages that a migration moves."""
     moves: int
+    requests: int
+    """Of each client of the service."""
 
 
 FULL = Scale(
@@ -53,6 +55,7 @@ FULL = Scale(
     starts=25,
     moved=1_000_000,
     moves=3,
+    requests=1_500,
 )
 
 QUICK = Scale(
@@ -73,4 +76,5 @@ QUICK = Scale(
     starts=5,
     moved=50_000,
     moves=1,
+    requests=60,
 )
