@@ -51,6 +51,7 @@ def test_metrics_count_requests_runs_tokens_and_rows(service: Service) -> None:
     assert (metric(text, "aurite_resident_bytes") or 0) > 10_000_000
     in_database = "AURITE_ENABLE_DB" in service.variables
     assert (metric(text, "aurite_rows", table="components") is not None) == in_database
+    assert (metric(text, "aurite_store_wait_seconds") is not None) == in_database
     on_server = "AURITE_DB_TYPE" in service.variables
     assert (metric(text, "aurite_pool_in_use") is not None) == on_server
     for line in text.splitlines():

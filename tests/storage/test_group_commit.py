@@ -179,3 +179,22 @@ def test_threads_that_append_to_sessions_lose_nothing_when_one_session_is_gone(t
     assert len(refused) == 50
     assert [len(store.messages(f"agent-{number}")) for number in range(4)] == [50] * 4
     store.close()
+
+
+def test_how_long_writers_wait_for_their_turn_is_known(database: SqliteDatabase) -> None:
+    begun, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.transaction():
+            begun.set()
+            enough.wait(10)
+
+    before = database.seconds_waited
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert begun.wait(10)
+    threading.Timer(0.1, enough.set).start()
+    with database.transaction() as work:
+        work.run("INSERT INTO notes VALUES (1, 'late')")
+    holder.join(10)
+    assert 0.05 < database.seconds_waited - before < 5

@@ -56,6 +56,12 @@ async def _of_the_database(service: Service) -> list[Gauge]:
     return [
         *(("aurite_rows", "Rows of each table, at most a minute old.", {"table": table}, count) for table, count in rows.items()),
         ("aurite_database_bytes", "Size of the database.", {}, facts.get("bytes")),
+        (
+            "aurite_store_wait_seconds",
+            "How long this process has waited for its turn to write, or for a connection, since it started.",
+            {},
+            round(service.aurite.database().seconds_waited, 6),
+        ),
         ("aurite_pool_size", "Most connections of this process to the database.", {}, facts.get("pool_size")),
         ("aurite_pool_in_use", "Connections of this process that are in use.", {}, connections_in_use(service.aurite.database())),
     ]

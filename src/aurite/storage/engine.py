@@ -97,6 +97,11 @@ class Engine(Protocol):
 class Database(Engine, Protocol):
     """An engine that can be looked after."""
 
+    @property
+    def seconds_waited(self) -> float:
+        """How long the callers of this process have waited: for their turn to write a file, or for a connection."""
+        ...
+
     def status(self) -> dict[str, object]:
         """Where it is, versions, rows per table, sizes."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ class WriteLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self.seconds_waited = 0.0
+        """How long the writers of this process have waited for their turn, taken together."""
         self._be_free()
         _locks.add(self)
 
@@ -43,10 +46,12 @@ class WriteLock:
         if self._holder == me:
             yield
             return
+        came = time.perf_counter()
         self._take_turn()
         try:
             fcntl.flock(self._open(), fcntl.LOCK_EX)
             self._holder = me
+            self.seconds_waited += time.perf_counter() - came
             try:
                 yield
             finally:

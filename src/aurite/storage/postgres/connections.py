@@ -71,6 +71,8 @@ class Connections:
 
     def __init__(self, target: PostgresTarget) -> None:
         self.target = target
+        self.seconds_waited = 0.0
+        """How long callers have waited for a connection, taken together."""
         self._start()
 
     def _start(self) -> None:
@@ -98,7 +100,10 @@ class Connections:
             self._start()
         if self._closed:
             raise StoreUnavailableError(f"the connections to {self.target.location} were closed")
-        if not self._free.acquire(timeout=self.target.pool_timeout):
+        came = time.monotonic()
+        free = self._free.acquire(timeout=self.target.pool_timeout)
+        self.seconds_waited += time.monotonic() - came
+        if not free:
             raise StoreBusyError(
                 f"all {self.target.pool_size} connections to {self.target.location} are in use",
                 next_step="Try again, or raise AURITE_DB_POOL_SIZE or AURITE_DB_POOL_TIMEOUT",

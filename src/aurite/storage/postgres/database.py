@@ -102,6 +102,11 @@ class PostgresDatabase:
         return self.target.location
 
     @property
+    def seconds_waited(self) -> float:
+        """How long callers have waited for a connection, taken together."""
+        return self._connections.seconds_waited
+
+    @property
     def connections_in_use(self) -> int:
         """How many connections of this process are leased at this moment."""
         return self._connections.in_use

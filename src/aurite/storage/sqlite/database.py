@@ -109,6 +109,11 @@ class SqliteDatabase:
     def location(self) -> str:
         return str(self.path)
 
+    @property
+    def seconds_waited(self) -> float:
+        """How long the writers of this process have waited for their turn, taken together."""
+        return self._lock.seconds_waited
+
     def config_version(self) -> int:
         connection = self._lease()
         try:
