@@ -10,7 +10,6 @@ from pathlib import Path
 
 from aurite.storage.file_errors import storage_error
 
-_LOCK = ".lock"
 _SUFFIX = ".draft"
 
 
@@ -24,23 +23,19 @@ def draft_folder(place: Path) -> Iterator[Path]:
         StorageError: it cannot be made.
     """
     import shutil
-    import tempfile
 
     prefix = f".{place.name[:60]}-"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _clear(place.parent, prefix)
-        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=place.parent))
+        folder, lock = _made(place.parent, prefix)
     except OSError as error:
         raise storage_error(error, place) from error
-    lock = -1
     try:
-        lock = _lock(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock >= 0:
-            os.close(lock)
+        os.close(lock)
 
 
 def bring_to_disk(path: Path) -> None:
@@ -52,14 +47,23 @@ def bring_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lock(folder: Path) -> int:
-    """A lock that the kernel gives back when this process dies, however it dies."""
-    try:
-        descriptor = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    return descriptor
+def _made(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder, and the lock on it that the kernel gives back when this process dies, however it dies.
+
+    The folder itself is locked, so that none is without a lock while it is filled or cleared away.
+    """
+    import tempfile
+
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=parent))
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # taken for a left one, before it was locked
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
 
 
 def _clear(parent: Path, prefix: str) -> None:
@@ -72,9 +76,9 @@ def _clear_one(folder: Path) -> None:
     import shutil
 
     try:
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return  # just being made, or somebody else's
+        return  # cleared by another, or somebody else's
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
